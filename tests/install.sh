@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# install.sh build|quickstart|test
+# Installs the Debian packages that a group needs and this machine lacks. The one list of packages in the project.
+set -euo pipefail
+
+build="cmake g++ libboost-dev nbdkit nbdkit-plugin-dev ninja-build perl pkg-config zlib1g-dev"
+quickstart="$build dosfstools fdisk fuse3 gdisk libnbd-bin mtools syslinux-common"
+test="$quickstart busybox-static catch2 cpio fio gddrescue kmod nbd-client parted python3 python3-libnbd
+  qemu-system-x86 qemu-utils syslinux xz-utils"
+
+case ${1:-} in
+  build | quickstart | test) group=${!1} ;;
+  *) sed -n '3,4s/^# //p' "$0" >&2; exit 2 ;;
+esac
+
+missing=()
+for package in $group; do
+  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+# The package lists of a new machine are empty, those of an old one name files that are gone: both show as a failure.
+install="export DEBIAN_FRONTEND=noninteractive
+  install() { apt-get install -y -qq --no-install-recommends ${missing[*]}; }
+  install >/dev/null 2>&1 || { apt-get update -qq && install >/dev/null; }"
+echo "installing: ${missing[*]}"
+if [ "$(id -u)" = 0 ]; then
+  sh -c "$install"
+elif command -v sudo >/dev/null; then
+  sudo sh -c "$install"
+else
+  echo "root's password, to install packages:"
+  su -c "$install"
+fi
