@@ -10,7 +10,9 @@ test="$quickstart busybox-static catch2 cpio fio gddrescue kmod nbd-client parte
   qemu-system-x86 qemu-utils syslinux xz-utils"
 
 case ${1:-} in
-  build | quickstart | test) group=${!1} ;;
+  build) group=$build ;;
+  quickstart) group=$quickstart ;;
+  test) group=$test ;;
   *) sed -n '3,4s/^# //p' "$0" >&2; exit 2 ;;
 esac
 
