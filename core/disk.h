@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The disk that is served: an image, seen through a layout.
+#pragma once
+
+#include "core/layout.h"
+
+#include <string_view>
+
+namespace gptgrow {
+
+/// What a user asks for, in the words that all front ends share.
+struct DiskOptions {
+  std::string file;
+  std::string size;       // exactly one of these two is set
+  std::string reference;  // the size of this file or block device
+  std::optional<std::uint32_t> sector_size_bytes;
+  TableChoice table = TableChoice::primary;
+  Policy policy;
+
+  /// Sets file, size, reference, sector-size, table, old-backup or truncated. Returns false for any other key; throws
+  /// Error for a value that the key does not take.
+  bool set(std::string_view key, std::string_view value);
+};
+
+/// Every const member may be called from several threads at once, and neither allocates nor locks unless it throws.
+/// Failed system calls are std::system_error.
+class Disk {
+public:
+  /// Opens, checks and plans. Throws Error when anything is refused.
+  explicit Disk(const DiskOptions& options);
+
+  std::uint64_t size_bytes() const { return layout_.regions.size_bytes(); }
+  const Image& image() const { return image_; }
+  const Table& table() const { return table_; }
+  const Layout& layout() const { return layout_; }
+
+  /// What the user should know, a sentence each, without the image's name.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  /// Fills `buffer` with the disk's bytes at `offset`. Precondition: they lie inside size_bytes().
+  void read(std::uint64_t offset, std::span<std::byte> buffer) const;
+
+  /// The data or hole that starts at `range.offset`, at most `range.size` bytes of it; the next one may be of the same
+  /// kind. Precondition: `range` is not empty and lies inside size_bytes().
+  Extent extent(ByteRange range) const;
+
+  /// Asks the kernel to read the image's part of `range` ahead. Precondition: `range` lies inside size_bytes().
+  void prefetch(ByteRange range) const;
+
+private:
+  Disk(const DiskOptions& options, const std::optional<Image>& reference);
+
+  Image image_;
+  Table table_;
+  Layout layout_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace gptgrow

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/fields.h"
+
+#include <boost/crc.hpp>
+#include <boost/uuid/uuid_io.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+
+namespace gptgrow {
+
+Guid get_guid(std::span<const std::byte> bytes, std::size_t offset)
+{
+  Guid guid;
+  std::memcpy(&guid, bytes.subspan(offset, 16).data(), 16);
+  const auto reverse = [&](int first, int last) { std::reverse(guid.begin() + first, guid.begin() + last); };
+  reverse(0, 4);
+  reverse(4, 6);
+  reverse(6, 8);
+  return guid;
+}
+
+std::string to_string(const Guid& guid)
+{
+  std::string text = boost::uuids::to_string(guid);
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
+  return text;
+}
+
+std::uint32_t crc32(std::span<const std::byte> bytes)
+{
+  boost::crc_32_type crc;
+  crc.process_bytes(bytes.data(), bytes.size());
+  return crc.checksum();
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/image.h"
+
+#include "core/error.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+[[noreturn]] void fail(int error, const std::string& what)
+{
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+}  // namespace
+
+Image::Image(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK))
+{
+  struct stat status;
+  if (fd() == -1 || ::fstat(fd(), &status) == -1)
+    fail(errno, path);
+  if (S_ISREG(status.st_mode)) {
+    size_bytes_ = static_cast<std::uint64_t>(status.st_size);
+  } else if (S_ISBLK(status.st_mode)) {
+    int sector_size = 0;
+    if (::ioctl(fd(), BLKGETSIZE64, &size_bytes_) == -1 || ::ioctl(fd(), BLKSSZGET, &sector_size) == -1)
+      fail(errno, path);
+    device_sector_size_bytes_ = static_cast<std::uint32_t>(sector_size);
+  } else {
+    refuse("{}: neither a regular file nor a block device", path);
+  }
+}
+
+void Image::read(std::uint64_t offset, std::span<std::byte> buffer) const
+{
+  while (!buffer.empty()) {
+    const ssize_t count = ::pread(fd(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
+    if (count == -1) {
+      if (errno == EINTR)
+        continue;
+      fail(errno, fmt::format("{}: read at byte {}", path_, offset));
+    }
+    if (count == 0)
+      fail(EIO, fmt::format("{}: ends at byte {}, was {} bytes long when opened", path_, offset, size_bytes_));
+    buffer = buffer.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+Extent Image::extent(ByteRange range) const
+{
+  const off_t start = static_cast<off_t>(range.offset);
+  const off_t data = ::lseek(fd(), start, SEEK_DATA);
+  if (data == -1 && errno != ENXIO)
+    return {range.size, false};
+  if (data == -1 || data > start) {
+    // A file that was cut off looks like one that ends in a hole.
+    const std::uint64_t end = data == -1 ? range.end() : std::min(range.end(), static_cast<std::uint64_t>(data));
+    check_not_shrunk(end);
+    return {end - range.offset, true};
+  }
+  const off_t hole = ::lseek(fd(), start, SEEK_HOLE);
+  if (hole <= start)
+    return {range.size, false};
+  return {std::min(range.end(), static_cast<std::uint64_t>(hole)) - range.offset, false};
+}
+
+void Image::check_not_shrunk(std::uint64_t offset) const
+{
+  struct stat status;
+  if (::fstat(fd(), &status) == -1)
+    fail(errno, path_);
+  if (S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) < offset)
+    fail(EIO, fmt::format("{}: {} bytes long, was {} when opened", path_, status.st_size, size_bytes_));
+}
+
+void Image::prefetch(ByteRange range) const
+{
+  // Advice only: a read that follows reports what is wrong.
+  (void)::posix_fadvise(fd(), static_cast<off_t>(range.offset), static_cast<off_t>(range.size), POSIX_FADV_WILLNEED);
+}
+
+}  // namespace gptgrow

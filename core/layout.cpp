@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/layout.h"
+
+#include "core/error.h"
+#include "core/mbr.h"
+#include "core/size.h"
+
+namespace gptgrow {
+
+namespace {
+
+/// What moves with the end of the disk, in the image's own LBAs. Signed: a nonsensical AlternateLBA can leave no room
+/// in front of it, and the tail still moves rigidly to where there is room.
+struct Tail {
+  std::int64_t last_usable;
+  std::int64_t array;
+  std::int64_t header;
+};
+
+std::int64_t number(Lba lba)
+{
+  return static_cast<std::int64_t>(std::min(lba.value, kMaxDiskSizeBytes));
+}
+
+Lba moved(std::int64_t lba, std::int64_t delta)
+{
+  return Lba{static_cast<std::uint64_t>(lba + delta)};
+}
+
+Tail tail_of(const Table& table)
+{
+  const std::int64_t header = number(table.primary.alternate_lba());
+  const std::int64_t array = table.backup ? number(table.backup->partition_entry_lba())
+                                          : header - static_cast<std::int64_t>(table.primary.array_sectors());
+  return {std::min(number(table.primary.last_usable_lba()), array - 1), array, header};
+}
+
+void check_size(const Image& image, std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
+{
+  if (size_bytes > kMaxDiskSizeBytes)
+    refuse("{}: size {}: more than {} bytes, the largest possible", image.path(), size_bytes, kMaxDiskSizeBytes);
+  const std::uint64_t below = size_bytes - size_bytes % sector_size_bytes;
+  if (below == size_bytes)
+    return;
+  const std::uint64_t above = below + sector_size_bytes;
+  refuse("{}: size {} is not a multiple of the {}-byte sector; the nearest are {}{}", image.path(), size_bytes,
+         sector_size_bytes, below, above > kMaxDiskSizeBytes ? "" : fmt::format(" and {}", above));
+}
+
+void check_not_truncated(const Image& image, const Table& table)
+{
+  const Lba end{image.size_bytes() / table.sector_size_bytes};
+  for (const Entry& entry : table.used_entries())
+    if (entry.last_lba >= end)
+      refuse("{}: slot {}: EndingLBA {}, expected below {}, where the file of {} bytes ends: data is missing "
+             "(truncated=allow would serve zeros there)", image.path(), entry.slot, entry.last_lba.value, end.value,
+             image.size_bytes());
+}
+
+/// What keeps a disk from being smaller.
+struct Limit {
+  std::int64_t smallest_delta;
+  std::optional<Entry> entry;  // none: the structures themselves
+};
+
+class Fit {
+public:
+  Fit(const Image& image, const Table& table, const Tail& tail)
+      : image_end_(static_cast<std::int64_t>((image.size_bytes() + table.sector_size_bytes - 1) / table.sector_size_bytes)),
+        table_(table),
+        tail_(tail),
+        entries_(table.used_entries())
+  {
+  }
+
+  /// Shrinking, every entry must end inside the usable area. Growing, entries outside it are served as they are, but
+  /// the new backup must not lie on their data.
+  Limit limit(std::int64_t delta) const
+  {
+    Limit result{number(table_.primary.first_usable_lba()) - tail_.last_usable, std::nullopt};
+    for (const Entry& entry : entries_) {
+      const std::int64_t needed = delta < 0 ? number(entry.last_lba) - tail_.last_usable : needed_to_clear(entry, delta);
+      if (needed > result.smallest_delta)
+        result = {needed, entry};
+    }
+    return result;
+  }
+
+private:
+  /// The smallest delta at which the backup array begins behind the image's bytes of `entry`; 0 or less: any will do.
+  std::int64_t needed_to_clear(const Entry& entry, std::int64_t delta) const
+  {
+    const std::int64_t first = std::max(number(entry.first_lba), tail_.array);
+    const std::int64_t last = std::min(number(entry.last_lba), image_end_ - 1);
+    if (first > last || (table_.backup && (delta == 0 || is_old_backup(first, last))))
+      return INT64_MIN;
+    return last - tail_.array + 1;
+  }
+
+  bool is_old_backup(std::int64_t first, std::int64_t last) const
+  {
+    const std::int64_t array_end = tail_.array + static_cast<std::int64_t>(table_.primary.array_sectors());
+    return last < array_end || (last == tail_.header && (first == tail_.header || array_end == tail_.header));
+  }
+
+  std::int64_t image_end_;  // in sectors, a last one that is cut off included
+  const Table& table_;
+  const Tail& tail_;
+  std::vector<Entry> entries_;
+};
+
+void check_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta)
+{
+  const Fit fit(image, table, tail);
+  Limit limit = fit.limit(delta);
+  if (delta >= limit.smallest_delta)
+    return;
+  const std::optional<Entry> in_the_way = limit.entry;
+  if (delta < 0 && limit.smallest_delta > 0)
+    limit.smallest_delta = std::max<std::int64_t>(0, fit.limit(0).smallest_delta);
+
+  const std::uint32_t sector_size_bytes = table.sector_size_bytes;
+  const auto size_at = [&](std::int64_t d) { return (moved(tail.header, d).value + 1) * sector_size_bytes; };
+  const std::string reason =
+      in_the_way ? fmt::format("slot {} ends at LBA {}, ", in_the_way->slot, in_the_way->last_lba.value) : "";
+  refuse("{}: size {} is too small: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; "
+         "the smallest possible size is {}",
+         image.path(), size_at(delta), reason, tail.last_usable + delta, tail.array + delta,
+         format_size(size_at(limit.smallest_delta)));
+}
+
+/// Builds the regions of a layout from the bottom up.
+class Overlay {
+public:
+  Overlay(const Image& image, std::uint32_t sector_size_bytes, std::uint64_t size_bytes)
+      : image_size_bytes_(image.size_bytes()), sector_size_bytes_(sector_size_bytes), regions_(size_bytes)
+  {
+  }
+
+  /// `to` is served from the image's bytes at `from`, with zeros past the end of the file.
+  void image_bytes(ByteRange to, std::uint64_t from)
+  {
+    hole(to);
+    to.size = clip({from, to.size}, image_size_bytes_).size;
+    regions_.overlay({clip(to, regions_.size_bytes()), Source::image, from});
+  }
+
+  void image_sectors(Lba to, std::uint64_t count, Lba from)
+  {
+    image_bytes(bytes_of(to, count, sector_size_bytes_), bytes_of(from, count, sector_size_bytes_).offset);
+  }
+
+  void hole(ByteRange range) { regions_.overlay({clip(range, regions_.size_bytes()), Source::hole, 0}); }
+
+  void zero_sectors(Lba first, std::uint64_t count) { hole(bytes_of(first, count, sector_size_bytes_)); }
+
+  void own_sector(Lba at, std::span<const std::byte> sector)
+  {
+    regions_.overlay({bytes_of(at, 1, sector_size_bytes_), Source::own, own_bytes_.size()});
+    own_bytes_.insert(own_bytes_.end(), sector.begin(), sector.end());
+  }
+
+  std::vector<std::byte>& own_bytes() { return own_bytes_; }
+  Regions& regions() { return regions_; }
+
+private:
+  std::uint64_t image_size_bytes_;
+  std::uint32_t sector_size_bytes_;
+  std::vector<std::byte> own_bytes_;
+  Regions regions_;
+};
+
+}  // namespace
+
+Layout plan_layout(const Image& image, const Table& table, std::uint64_t size_bytes, const Policy& policy)
+{
+  const std::uint32_t sector_size_bytes = table.sector_size_bytes;
+  check_size(image, size_bytes, sector_size_bytes);
+  if (policy.truncated == Truncated::refuse)
+    check_not_truncated(image, table);
+  const Tail tail = tail_of(table);
+  const std::int64_t delta = static_cast<std::int64_t>(size_bytes / sector_size_bytes) - 1 - tail.header;
+  check_fit(image, table, tail, delta);
+
+  const Lba last_lba = moved(tail.header, delta);
+  const Lba last_usable_lba = moved(tail.last_usable, delta);
+  const Lba backup_array_lba = moved(tail.array, delta);
+  const std::uint64_t array_sectors = table.primary.array_sectors();
+
+  Header primary = table.primary;
+  primary.set_alternate_lba(last_lba);
+  primary.set_last_usable_lba(last_usable_lba);
+  primary.seal();
+
+  Header backup = table.backup.value_or(table.primary);
+  backup.set_my_lba(last_lba);
+  backup.set_alternate_lba(kPrimaryLba);
+  backup.set_partition_entry_lba(backup_array_lba);
+  backup.set_last_usable_lba(last_usable_lba);
+  backup.seal();
+
+  std::vector<std::byte> mbr(sector_size_bytes);
+  image.read(0, mbr);
+  move_protective_record(mbr, table.primary.last_usable_lba(), delta);
+
+  Overlay overlay(image, sector_size_bytes, size_bytes);
+  overlay.image_bytes({0, size_bytes}, 0);
+  if (table.backup && delta != 0 && policy.old_backup == OldBackup::zero) {
+    overlay.zero_sectors(table.backup->partition_entry_lba(), array_sectors);
+    overlay.zero_sectors(table.backup->my_lba(), 1);
+  }
+  overlay.own_sector(Lba{0}, mbr);
+  overlay.own_sector(kPrimaryLba, primary.sector());
+  if (primary.partition_entry_lba() != table.array_source_lba)
+    overlay.image_sectors(primary.partition_entry_lba(), array_sectors, table.array_source_lba);
+  if (!table.backup || delta != 0)
+    overlay.image_sectors(backup_array_lba, array_sectors, table.array_source_lba);
+  overlay.own_sector(last_lba, backup.sector());
+  return {std::move(primary), std::move(backup), std::move(overlay.own_bytes()), std::move(overlay.regions())};
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The planner: which byte of the served disk comes from where. The tail of the disk (LastUsableLBA, the backup array,
+// the backup header) moves rigidly with the end of the disk; every other byte is the image's own.
+#pragma once
+
+#include "core/regions.h"
+#include "core/table.h"
+
+namespace gptgrow {
+
+enum class OldBackup { zero, keep };
+enum class Truncated { refuse, allow };
+
+struct Policy {
+  OldBackup old_backup = OldBackup::zero;
+  Truncated truncated = Truncated::refuse;
+};
+
+struct Layout {
+  Header primary;  // as served
+  Header backup;
+  std::vector<std::byte> own_bytes;
+  Regions regions;
+};
+
+/// Plans a disk of `size_bytes` from `image` and its `table`. Throws Error when the size is no multiple of the sector
+/// size, too small or too large, or when the image lacks bytes of a partition.
+Layout plan_layout(const Image& image, const Table& table, std::uint64_t size_bytes, const Policy& policy);
+
+}  // namespace gptgrow

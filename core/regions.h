@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A disk as regions: ordered by address, contiguous, never overlapping, gapless.
+#pragma once
+
+#include "core/units.h"
+
+#include <vector>
+
+namespace gptgrow {
+
+/// Where the bytes of a region come from.
+enum class Source {
+  image,  // the image file, from `source_offset` on
+  own,    // Layout::own_bytes, from `source_offset` on
+  hole,   // zeros that take no space
+};
+
+struct Region {
+  ByteRange range;  // on the disk; never empty
+  Source source = Source::hole;
+  std::uint64_t source_offset = 0;
+
+  bool operator==(const Region&) const = default;
+};
+
+/// Const members may be called from several threads at once.
+class Regions {
+public:
+  /// One hole of `size_bytes`. Precondition: not 0.
+  explicit Regions(std::uint64_t size_bytes) : regions_{{{0, size_bytes}, Source::hole, 0}} {}
+
+  /// Lays `region` over what was there. An empty one changes nothing. Precondition: it ends at or before size_bytes().
+  void overlay(const Region& region);
+
+  std::uint64_t size_bytes() const { return regions_.back().range.end(); }
+
+  /// The region that holds the byte at `offset`. Precondition: offset < size_bytes().
+  const Region& at(std::uint64_t offset) const;
+
+  auto begin() const { return regions_.begin(); }
+  auto end() const { return regions_.end(); }
+
+private:
+  std::vector<Region> regions_;
+};
+
+}  // namespace gptgrow

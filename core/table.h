@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The two GPTs of an image: what is there, what is wrong with it, and which one counts.
+#pragma once
+
+#include "core/entry.h"
+#include "core/header.h"
+#include "core/image.h"
+
+#include <optional>
+
+namespace gptgrow {
+
+/// A header and its partition entry array as they stand on an image, right or wrong.
+struct FoundTable {
+  Lba at;                         // the header's place
+  Header header;                  //
+  std::vector<std::byte> array;   // verbatim; empty where the header does not lead to one
+  std::vector<Problem> problems;  // the header's, then the array's; empty: valid
+
+  bool valid() const { return problems.empty(); }
+};
+
+/// What an image holds.
+struct FoundTables {
+  std::uint32_t sector_size_bytes = 0;
+  bool sector_size_was_given = false;
+  Lba last_lba;                      // of the image: its last whole sector
+  FoundTable primary;                //
+  std::optional<FoundTable> backup;  // a valid one, else one with a signature, else none
+};
+
+/// Reads both tables of `image`; damage is no error. Without `sector_size_bytes`, 512 and 4096 are tried, in this order:
+/// the first with a valid primary counts, else the first with a valid backup, else the first with a signature.
+/// The backup is looked for where a primary with a signature says, then in the last LBA.
+/// Throws Error when the image is too short to hold a GPT.
+FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_size_bytes);
+
+enum class TableChoice { primary, backup };
+
+/// The table that counts, checked.
+struct Table {
+  std::uint32_t sector_size_bytes = 0;
+  Header primary;                // the image's own, or rebuilt from the backup
+  std::vector<std::byte> array;  // verbatim, NumberOfPartitionEntries * SizeOfPartitionEntry bytes
+  Lba array_source_lba;          // where the array's sectors stand in the image
+  std::optional<Header> backup;  // the image's own, when it is a valid backup of this table
+  std::vector<std::string> warnings;
+
+  std::vector<Entry> used_entries() const { return gptgrow::used_entries(array, primary.entry_size_bytes()); }
+};
+
+/// Picks the table to serve. Throws Error when it is not valid; the message says when the other one is.
+Table choose_table(const Image& image, const FoundTables& found, TableChoice choice);
+
+/// The warning that a disk with sectors of another size will not show this table, when they differ.
+std::optional<std::string> sector_size_warning(const Table& table, std::uint32_t context_sector_size_bytes);
+
+/// Whether `backup` is the primary's mirror: valid, at its AlternateLBA, and equal in all that the two have in common.
+bool mirrors(const FoundTable& primary, const FoundTable& backup);
+
+}  // namespace gptgrow

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The nbdkit plugin: parameters in, core calls, bytes out.
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include "core/disk.h"
+#include "core/error.h"
+
+#include <cerrno>
+#include <optional>
+#include <system_error>
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+namespace {
+
+using namespace gptgrow;
+
+DiskOptions options;
+// Opened before nbdkit forks, then only read. All connections share it.
+std::optional<Disk> disk;
+std::string description;
+
+/// The C edge: runs `call`; what it throws is logged once and becomes errno and -1.
+template <typename Call>
+int checked_call(Call call) noexcept
+{
+  int error = EINVAL;
+  try {
+    call();
+    return 0;
+  } catch (const std::system_error& e) {
+    nbdkit_error("%s", e.what());
+    error = e.code().value();
+  } catch (const std::exception& e) {
+    nbdkit_error("%s", e.what());
+  }
+  errno = error;
+  return -1;
+}
+
+/// Called for each parameter, in order.
+int gptgrow_config(const char* key, const char* value)
+{
+  return checked_call([&] {
+    if (!options.set(key, value))
+      refuse("unknown parameter '{}'; see nbdkit gptgrow --help", key);
+  });
+}
+
+/// Called after the last parameter.
+int gptgrow_config_complete()
+{
+  return checked_call([] {
+    if (options.file.empty())
+      refuse("which image? Expected [file=]IMAGE; see nbdkit gptgrow --help");
+  });
+}
+
+/// Called before nbdkit forks: what is wrong with the image or the size reaches the terminal, and paths are still
+/// relative to where the user stands.
+int gptgrow_get_ready()
+{
+  return checked_call([] {
+    disk.emplace(options);
+    const Table& table = disk->table();
+    description = fmt::format("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file,
+                              disk->size_bytes(), table.used_entries().size(), table.sector_size_bytes);
+    for (const std::string& warning : disk->warnings())
+      fmt::print(stderr, "nbdkit: gptgrow: warning: {}: {}\n", options.file, warning);
+  });
+}
+
+void gptgrow_unload()
+{
+  disk.reset();
+}
+
+void gptgrow_dump_plugin()
+{
+  fmt::print("gptgrow_sector_sizes=512,4096\n"
+             "gptgrow_largest_size={}\n", kMaxDiskSizeBytes);
+}
+
+void* gptgrow_open(int)
+{
+  return NBDKIT_HANDLE_NOT_NEEDED;
+}
+
+std::int64_t gptgrow_get_size(void*)
+{
+  return static_cast<std::int64_t>(disk->size_bytes());
+}
+
+const char* gptgrow_export_description(void*)
+{
+  return description.c_str();
+}
+
+/// Any byte may be asked for; whole sectors and pages are read best.
+int gptgrow_block_size(void*, std::uint32_t* minimum, std::uint32_t* preferred, std::uint32_t* maximum)
+{
+  *minimum = 1;
+  *preferred = 4096;
+  *maximum = UINT32_MAX;
+  return 0;
+}
+
+/// All connections see the same bytes, which nobody writes.
+int gptgrow_can_multi_conn(void*)
+{
+  return 1;
+}
+
+int gptgrow_can_cache(void*)
+{
+  return NBDKIT_CACHE_NATIVE;
+}
+
+int gptgrow_can_extents(void*)
+{
+  return 1;
+}
+
+int gptgrow_pread(void*, void* buffer, std::uint32_t count, std::uint64_t offset, std::uint32_t)
+{
+  return checked_call([&] { disk->read(offset, {static_cast<std::byte*>(buffer), count}); });
+}
+
+int gptgrow_cache(void*, std::uint32_t count, std::uint64_t offset, std::uint32_t)
+{
+  return checked_call([&] { disk->prefetch({offset, count}); });
+}
+
+/// No extent reaches past the request: nbdkit 1.32 aborts on one that does.
+int gptgrow_extents(void*, std::uint32_t count, std::uint64_t offset, std::uint32_t flags,
+                    struct nbdkit_extents* extents)
+{
+  return checked_call([&] {
+    for (ByteRange rest{offset, count}; rest.size != 0;) {
+      const Extent extent = disk->extent(rest);
+      if (nbdkit_add_extent(extents, rest.offset, extent.size, extent.hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0))
+        throw std::system_error(errno, std::generic_category(), "nbdkit_add_extent");
+      rest = {rest.offset + extent.size, rest.size - extent.size};
+      if (flags & NBDKIT_FLAG_REQ_ONE)
+        break;
+    }
+  });
+}
+
+struct nbdkit_plugin plugin = {
+  .name = "gptgrow",
+  .longname = "nbdkit gptgrow plugin",
+  .version = GPTGROW_VERSION,
+  .description = "serve a raw GPT disk image as a disk of any size, its backup GPT in place",
+  .unload = gptgrow_unload,
+  .config = gptgrow_config,
+  .config_complete = gptgrow_config_complete,
+  .config_help = "[file=]IMAGE                (required) The raw disk image, a file or block device.\n"
+                 "size=SIZE                   Size of the served disk: bytes, or with K, M, G, T, P, E,\n"
+                 "                            KB, MB, ..., or s; +SIZE is relative to the image.\n"
+                 "reference=PATH              Serve the size of this file or block device instead.\n"
+                 "sector-size=512|4096        Logical sector size (default: found from the image).\n"
+                 "table=primary|backup        GPT to serve from (default: primary).\n"
+                 "old-backup=zero|keep        Backup GPT that is left behind (default: zero).\n"
+                 "truncated=refuse|allow      Partitions that the image has only a part of (default: refuse).",
+  .open = gptgrow_open,
+  .get_size = gptgrow_get_size,
+  .errno_is_preserved = 1,
+  .dump_plugin = gptgrow_dump_plugin,
+  .pread = gptgrow_pread,
+  .magic_config_key = "file",
+  .can_multi_conn = gptgrow_can_multi_conn,
+  .can_extents = gptgrow_can_extents,
+  .extents = gptgrow_extents,
+  .can_cache = gptgrow_can_cache,
+  .cache = gptgrow_cache,
+  .get_ready = gptgrow_get_ready,
+  .export_description = gptgrow_export_description,
+  .block_size = gptgrow_block_size,
+};
+
+}  // namespace
+
+NBDKIT_REGISTER_PLUGIN(plugin)
