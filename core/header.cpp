@@ -82,16 +82,16 @@ std::vector<Problem> problems(const Header& header, Lba at)
     return lba <= max;
   };
   const bool alternate_ok = bounded("AlternateLBA", header.alternate_lba());
-  const bool usable_ok =
-      bounded("FirstUsableLBA", header.first_usable_lba()) & bounded("LastUsableLBA", header.last_usable_lba());
+  const bool first_ok = bounded("FirstUsableLBA", header.first_usable_lba());
+  const bool last_ok = bounded("LastUsableLBA", header.last_usable_lba());
   const bool array_ok =
       bounded("PartitionEntryLBA", header.partition_entry_lba()) && header.array_size_bytes() > 0 &&
       header.array_size_bytes() <= kMaxArraySizeBytes;
 
-  if (usable_ok && header.first_usable_lba() > header.last_usable_lba())
+  if (first_ok && last_ok && header.first_usable_lba() > header.last_usable_lba())
     add("FirstUsableLBA", fmt::to_string(header.first_usable_lba().value),
         fmt::format("at most LastUsableLBA {}", header.last_usable_lba().value));
-  if (usable_ok && alternate_ok && array_ok) {
+  if (first_ok && last_ok && alternate_ok && array_ok) {
     const std::uint64_t first = header.partition_entry_lba().value;
     const std::uint64_t end = first + header.array_sectors();
     // A backup array that LastUsableLBA reaches into is no problem: the planner takes LastUsableLBA back.

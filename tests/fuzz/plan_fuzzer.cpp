@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Any bytes as an image, any size and options: either refused, or a disk that keeps the planner's promises.
+//
+// Input: 8 bytes of size, 1 byte of options, then the image. Options: bit 0 table=backup, 1 old-backup=keep,
+// 2 truncated=allow, 3-4 sector size (found, 512, 4096), 5 the size is relative to the image, 6 the fuzzer's CRCs are
+// made right first, so that it gets past them.
+#include "core/disk.h"
+#include "core/error.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace gptgrow;
+
+namespace {
+
+constexpr std::size_t kMaxImageSizeBytes = 1 << 20;
+
+void require(bool condition, const char* what)
+{
+  if (condition)
+    return;
+  std::fprintf(stderr, "broken promise: %s\n", what);
+  std::abort();
+}
+
+#define REQUIRE(condition) require(condition, #condition)
+
+/// Makes the CRCs of the header at `offset` and of its array right, where it has them.
+void mend_crcs(std::span<std::byte> image, std::size_t offset, std::size_t sector_size)
+{
+  if (offset > image.size() || image.size() - offset < sector_size)
+    return;
+  const auto sector = image.subspan(offset, sector_size);
+  Header header({sector.begin(), sector.end()});
+  if (header.header_size_bytes() < 92 || header.header_size_bytes() > sector_size)
+    return;
+  const std::uint64_t lba = header.partition_entry_lba().value;
+  if (lba <= image.size() / sector_size && header.array_size_bytes() <= image.size() - lba * sector_size)
+    put_field(sector, 88, crc32(image.subspan(lba * sector_size, header.array_size_bytes())));
+  header = Header({sector.begin(), sector.end()});
+  header.seal();
+  std::ranges::copy(header.sector(), sector.begin());
+}
+
+std::vector<std::byte> read(const Disk& disk, ByteRange range)
+{
+  std::vector<std::byte> bytes(range.size);
+  disk.read(range.offset, bytes);
+  return bytes;
+}
+
+void check_regions(const Disk& disk)
+{
+  std::uint64_t offset = 0;
+  for (const Region& region : disk.layout().regions) {
+    REQUIRE(region.range.offset == offset);
+    REQUIRE(region.range.size > 0);
+    if (region.source == Source::image)
+      REQUIRE(region.source_offset + region.range.size <= disk.image().size_bytes());
+    if (region.source == Source::own)
+      REQUIRE(region.source_offset + region.range.size <= disk.layout().own_bytes.size());
+    offset = region.range.end();
+  }
+  REQUIRE(offset == disk.size_bytes());
+}
+
+/// Reads and extents around each border of a region agree with each other.
+void check_bytes(const Disk& disk)
+{
+  for (const Region& region : disk.layout().regions) {
+    const std::uint64_t first = region.range.offset - std::min<std::uint64_t>(region.range.offset, 100);
+    const ByteRange around = clip({first, 1000}, disk.size_bytes());
+    const auto bytes = read(disk, around);
+    const Extent extent = disk.extent(around);
+    REQUIRE(extent.size > 0);
+    REQUIRE(extent.size <= around.size);
+    if (extent.hole)
+      for (std::size_t i = 0; i < extent.size; ++i)
+        REQUIRE(bytes[i] == std::byte{0});
+    REQUIRE(read(disk, {around.offset + around.size / 2, 1})[0] == bytes[around.size / 2]);
+  }
+}
+
+/// What is served is a table without problems, by the same rules that the image was judged by.
+void check_served_table(const Disk& disk)
+{
+  const std::uint32_t sector_size = disk.table().sector_size_bytes;
+  const Lba last_lba{disk.size_bytes() / sector_size - 1};
+  const Header primary(read(disk, bytes_of(kPrimaryLba, 1, sector_size)));
+  const Header backup(read(disk, bytes_of(last_lba, 1, sector_size)));
+  REQUIRE(problems(primary, kPrimaryLba).empty());
+  REQUIRE(problems(backup, last_lba).empty());
+  REQUIRE(primary.alternate_lba() == last_lba);
+  REQUIRE(backup.alternate_lba() == kPrimaryLba);
+  REQUIRE(primary.last_usable_lba() == backup.last_usable_lba());
+  REQUIRE(primary.last_usable_lba() < backup.partition_entry_lba());
+  for (const Header& header : {primary, backup}) {
+    const ByteRange range{bytes_of(header.partition_entry_lba(), 1, sector_size).offset, header.array_size_bytes()};
+    REQUIRE(read(disk, range) == disk.table().array);
+    REQUIRE(crc32(disk.table().array) == header.array_crc32());
+  }
+}
+
+/// A disk of the image's own size whose backup was valid is the image.
+void check_own_size(const Disk& disk, const DiskOptions& options)
+{
+  if (disk.size_bytes() != disk.image().size_bytes() || options.table == TableChoice::backup || !disk.table().backup ||
+      disk.table().primary.alternate_lba() != disk.layout().primary.alternate_lba() ||
+      disk.table().primary.last_usable_lba() != disk.layout().primary.last_usable_lba())
+    return;
+  std::vector<std::byte> image(disk.image().size_bytes());
+  disk.image().read(0, image);
+  REQUIRE(read(disk, {0, disk.size_bytes()}) == image);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+  if (size < 9 || size - 9 > kMaxImageSizeBytes)
+    return -1;
+  const auto input = std::as_bytes(std::span(data, size));
+  const auto wanted = get_field<std::uint64_t>(input, 0);
+  const unsigned flags = data[8];
+  std::vector<std::byte> image(input.begin() + 9, input.end());
+  if (flags & 0x40) {
+    for (const std::size_t sector_size : {512U, 4096U}) {
+      mend_crcs(image, sector_size, sector_size);
+      mend_crcs(image, image.size() / sector_size * sector_size - sector_size, sector_size);
+    }
+  }
+
+  static const int fd = ::memfd_create("image", 0);
+  static const std::string path = fmt::format("/proc/self/fd/{}", fd);
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, image.data(), image.size(), 0) != static_cast<ssize_t>(image.size()))
+    std::abort();
+
+  DiskOptions options;
+  options.file = path;
+  options.size = fmt::format("{}{}", flags & 0x20 ? "+" : "", wanted);
+  options.set("table", flags & 1 ? "backup" : "primary");
+  options.set("old-backup", flags & 2 ? "keep" : "zero");
+  options.set("truncated", flags & 4 ? "allow" : "refuse");
+  if (const unsigned sector_size = flags >> 3 & 3; sector_size == 1 || sector_size == 2)
+    options.set("sector-size", sector_size == 1 ? "512" : "4096");
+  try {
+    const Disk disk(options);
+    check_regions(disk);
+    check_bytes(disk);
+    check_served_table(disk);
+    check_own_size(disk, options);
+  } catch (const Error&) {
+  }
+  return 0;
+}
