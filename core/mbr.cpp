@@ -10,12 +10,25 @@ namespace {
 constexpr std::size_t kRecordsOffset = 446;
 constexpr std::size_t kRecordSizeBytes = 16;
 constexpr std::size_t kRecordCount = 4;
+constexpr std::size_t kBootIndicatorOffset = 0;
 constexpr std::size_t kOsTypeOffset = 4;
 constexpr std::size_t kStartingLbaOffset = 8;
 constexpr std::size_t kSizeInLbaOffset = 12;
-constexpr std::uint8_t kGptProtective = 0xee;
 
 }  // namespace
+
+std::array<MbrRecord, 4> mbr_records(std::span<const std::byte> sector)
+{
+  std::array<MbrRecord, kRecordCount> records;
+  for (std::size_t i = 0; i < kRecordCount; ++i) {
+    const auto record = sector.subspan(kRecordsOffset + i * kRecordSizeBytes, kRecordSizeBytes);
+    records[i] = {.boot_indicator = get_field<std::uint8_t>(record, kBootIndicatorOffset),
+                  .os_type = get_field<std::uint8_t>(record, kOsTypeOffset),
+                  .starting_lba = get_field<std::uint32_t>(record, kStartingLbaOffset),
+                  .size_in_lba = get_field<std::uint32_t>(record, kSizeInLbaOffset)};
+  }
+  return records;
+}
 
 void move_protective_record(std::span<std::byte> sector, Lba last_usable_lba, std::int64_t delta_sectors)
 {

@@ -4,10 +4,27 @@
 
 #include "core/units.h"
 
+#include <array>
 #include <cstddef>
 #include <span>
 
 namespace gptgrow {
+
+/// One partition record, with UEFI's names.
+struct MbrRecord {
+  std::uint8_t boot_indicator = 0;
+  std::uint8_t os_type = 0;
+  std::uint32_t starting_lba = 0;
+  std::uint32_t size_in_lba = 0;
+
+  bool operator==(const MbrRecord&) const = default;
+};
+
+/// OSType of the record that protects a GPT.
+inline constexpr std::uint8_t kGptProtective = 0xee;
+
+/// The four records of `sector` (LBA 0). Precondition: at least 512 bytes.
+std::array<MbrRecord, 4> mbr_records(std::span<const std::byte> sector);
 
 /// Moves the end of the disk by `delta_sectors` in `sector` (LBA 0): SizeInLBA of each record of type 0xEE that starts
 /// at LBA 1, reaches `last_usable_lba` (the old one, inclusive) and is not 0xFFFFFFFF, up to 0xFFFFFFFF. Every other

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the commands share: exit statuses, output, options that several have.
+#pragma once
+
+#include "core/disk.h"
+#include "core/report/text_style.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+
+namespace gptgrow {
+
+/// Exit statuses, as cmp(1).
+enum class Exit {
+  same = 0,     // or done
+  differs = 1,  // or would change
+  trouble = 2,
+};
+
+/// A command that was chosen, with its options. Errors are exceptions.
+using Run = std::function<Exit()>;
+
+/// Each adds one command to `app`; parsing it sets `run`, which must live as long as `app`.
+void add_inspect(CLI::App& app, Run& run);
+void add_plan(CLI::App& app, Run& run);
+void add_compare(CLI::App& app, Run& run);
+void add_repair(CLI::App& app, Run& run);
+
+/// As wide as the terminal, in colour unless NO_COLOR is set; 80 columns without colour where stdout is no terminal.
+TextStyle stdout_style();
+
+/// Writes to stdout at once. Failure is std::system_error.
+void print(std::string_view text);
+
+/// Writes a line to stderr, after the program's name.
+void complain(std::string_view text);
+
+// What these add sets its last argument, which must live as long as `app`.
+
+void add_json_option(CLI::App& app, bool& json);
+void add_sector_size_option(CLI::App& app, DiskOptions& options);
+
+/// --sector-size, --table, --old-backup and --truncated.
+void add_disk_options(CLI::App& app, DiskOptions& options);
+
+/// --size and --reference, of which one is needed.
+void add_size_options(CLI::App& app, DiskOptions& options);
+
+}  // namespace gptgrow

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/command.h"
+
+#include "core/report/inspection.h"
+
+#include <memory>
+
+namespace gptgrow {
+
+namespace {
+
+struct Options {
+  std::string disk;
+  DiskOptions sector_size;  // only its sector size
+  bool json = false;
+};
+
+Exit inspect_disk(const Options& options)
+{
+  const Inspection inspection = inspect(Image(options.disk), options.sector_size.sector_size_bytes);
+  print(options.json ? to_json(inspection) : to_text(inspection, stdout_style()));
+  if (inspection.table)
+    return Exit::same;
+  complain(options.disk + ": no valid GPT");
+  return Exit::trouble;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Run& run)
+{
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("inspect", "Show both tables, the slots and their gaps, and what is wrong");
+  command->add_option("DISK", options->disk, "A file or block device")->required();
+  add_sector_size_option(*command, options->sector_size);
+  add_json_option(*command, options->json);
+  command->callback([&run, options] { run = [options] { return inspect_disk(*options); }; });
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The gptgrow command: options in, core calls, reports out.
+#include "cli/command.h"
+
+#include "core/error.h"
+
+#include <exception>
+
+namespace {
+
+using namespace gptgrow;
+
+Exit run_command(int argc, char** argv)
+{
+  CLI::App app("Grow, diagnose and repair GPT disks without renumbering their slots");
+  app.set_version_flag("--version", std::string("gptgrow ") + GPTGROW_VERSION);
+  app.require_subcommand(1);
+  Run run;
+  add_inspect(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? Exit::same : Exit::trouble;
+  }
+  return run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+  try {
+    return static_cast<int>(run_command(argc, argv));
+  } catch (const std::exception& e) {
+    complain(e.what());
+  }
+  return static_cast<int>(Exit::trouble);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/report/inspection.h"
+
+#include "core/text.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace gptgrow {
+
+namespace {
+
+constexpr std::size_t kMbrSizeBytes = 512;
+
+std::vector<SlotState> slot_states(const FoundTable& table)
+{
+  const std::size_t size = table.header.entry_size_bytes();
+  std::vector<SlotState> states;
+  for (std::size_t offset = 0; offset + size <= table.array.size(); offset += size) {
+    const auto slot = std::span(table.array).subspan(offset, size);
+    const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
+    if (!get_guid(slot, 0).is_nil())
+      states.push_back(SlotState::used);
+    else
+      states.push_back(std::ranges::all_of(slot, is_zero) ? SlotState::empty : SlotState::junk);
+  }
+  return states;
+}
+
+std::vector<std::uint32_t> empty_slots(const std::vector<SlotState>& slots)
+{
+  std::vector<std::uint32_t> pending, result;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i] != SlotState::used) {
+      pending.push_back(static_cast<std::uint32_t>(i + 1));
+      continue;
+    }
+    result.insert(result.end(), pending.begin(), pending.end());
+    pending.clear();
+  }
+  return result;
+}
+
+void add_table(std::vector<Segment>& segments, const FoundTable& table, bool primary)
+{
+  using Kind = Segment::Kind;
+  if (!table.valid())
+    return;
+  const Lba array = table.header.partition_entry_lba();
+  segments.push_back({primary ? Kind::primary_header : Kind::backup_header, table.at, table.at, 0});
+  segments.push_back({primary ? Kind::primary_array : Kind::backup_array, array,
+                      Lba{array.value + table.header.array_sectors() - 1}, 0});
+}
+
+std::vector<Segment> segments_of(const Inspection& inspection)
+{
+  std::vector<Segment> segments{{Segment::Kind::mbr, Lba{0}, Lba{0}, 0}};
+  add_table(segments, inspection.tables.primary, true);
+  if (inspection.tables.backup)
+    add_table(segments, *inspection.tables.backup, false);
+  for (const Entry& entry : inspection.partitions)
+    segments.push_back({Segment::Kind::partition, entry.first_lba, entry.last_lba, entry.slot});
+  std::ranges::stable_sort(segments, {}, &Segment::first_lba);
+
+  std::vector<Segment> with_free;
+  Lba next{0};  // the first LBA behind all segments so far
+  const auto free_until = [&](Lba end) {
+    if (next < end)
+      with_free.push_back({Segment::Kind::free, next, Lba{end.value - 1}, 0});
+  };
+  for (const Segment& segment : segments) {
+    free_until(std::min(segment.first_lba, Lba{inspection.tables.last_lba.value + 1}));
+    with_free.push_back(segment);
+    // A hostile EndingLBA can be the largest number there is.
+    next = std::max(next, Lba{std::min(segment.last_lba, inspection.tables.last_lba).value + 1});
+  }
+  free_until(Lba{inspection.tables.last_lba.value + 1});
+  return with_free;
+}
+
+/// All that follows from the tables and the MBR.
+void complete(Inspection& inspection)
+{
+  if (inspection.table) {
+    const FoundTable& table = inspection.chosen();
+    inspection.slots = slot_states(table);
+    inspection.empty_slots = empty_slots(inspection.slots);
+    inspection.partitions = used_entries(table.array, table.header.entry_size_bytes());
+    inspection.segments = segments_of(inspection);
+    inspection.layout = known_layout(inspection.partitions);
+  }
+  std::vector<std::uint32_t> invalid_names;
+  for (const Entry& entry : inspection.partitions)
+    if (!is_valid_utf16(entry.name))
+      invalid_names.push_back(entry.slot);
+  if (!invalid_names.empty())
+    inspection.warnings.push_back(fmt::format("names that are not valid UTF-16: slots {}", join_runs(invalid_names)));
+}
+
+}  // namespace
+
+Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_bytes)
+{
+  Inspection inspection{.path = image.path(),
+                        .size_bytes = image.size_bytes(),
+                        .tables = find_tables(image, sector_size_bytes),
+                        .table = std::nullopt,
+                        .mbr = std::vector<std::byte>(kMbrSizeBytes),
+                        .slots = {},
+                        .empty_slots = {},
+                        .partitions = {},
+                        .segments = {},
+                        .layout = std::nullopt,
+                        .warnings = {}};
+  image.read(0, inspection.mbr);
+  const FoundTables& tables = inspection.tables;
+  if (tables.primary.valid())
+    inspection.table = TableChoice::primary;
+  else if (tables.backup && tables.backup->valid())
+    inspection.table = TableChoice::backup;
+  if (inspection.table) {
+    // Only the warnings about the primary hold here: nothing is rebuilt.
+    const Table table = *inspection.table == TableChoice::primary
+                            ? choose_table(image, tables, TableChoice::primary)
+                            : Table{.sector_size_bytes = tables.sector_size_bytes,
+                                    .primary = tables.backup->header,
+                                    .array = {},
+                                    .array_source_lba = Lba{0},
+                                    .backup = std::nullopt,
+                                    .warnings = {"the primary table is damaged, the backup is shown"}};
+    inspection.warnings = table.warnings;
+    const std::uint32_t context = image.device_sector_size_bytes();
+    if (auto warning = sector_size_warning(table, context != 0 ? context : sector_size_bytes.value_or(512)))
+      inspection.warnings.push_back(std::move(*warning));
+  }
+  complete(inspection);
+  return inspection;
+}
+
+Inspection inspect(const Disk& disk)
+{
+  const Layout& layout = disk.layout();
+  const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
+  const Lba last_lba = layout.backup.my_lba();
+  FoundTables tables{.sector_size_bytes = sector_size_bytes,
+                     .sector_size_was_given = false,
+                     .last_lba = last_lba,
+                     .primary = {kPrimaryLba, layout.primary, disk.table().array, {}},
+                     .backup = FoundTable{last_lba, layout.backup, disk.table().array, {}}};
+  std::vector<std::string> warnings = choose_table(disk.image(), tables, TableChoice::primary).warnings;
+  // What was said about the image's tables is mended on the disk that is served; the rest still holds.
+  warnings.insert(warnings.end(), disk.warnings().begin() + static_cast<std::ptrdiff_t>(disk.table().warnings.size()),
+                  disk.warnings().end());
+  Inspection inspection{.path = disk.image().path(),
+                        .size_bytes = disk.size_bytes(),
+                        .tables = std::move(tables),
+                        .table = TableChoice::primary,
+                        .mbr = std::vector<std::byte>(kMbrSizeBytes),
+                        .slots = {},
+                        .empty_slots = {},
+                        .partitions = {},
+                        .segments = {},
+                        .layout = std::nullopt,
+                        .warnings = std::move(warnings)};
+  disk.read(0, inspection.mbr);
+  complete(inspection);
+  return inspection;
+}
+
+}  // namespace gptgrow

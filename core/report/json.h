@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What all JSON reports have in common. Internal to core/report.
+#pragma once
+
+#include "core/entry.h"
+#include "core/report/type_name.h"
+#include "core/text.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace gptgrow {
+
+using Json = nlohmann::ordered_json;
+
+/// A number that people read in hex, as a string: "0x0000ee01".
+template <typename T>
+std::string hex(T value)
+{
+  return fmt::format("0x{:0{}x}", value, 2 * sizeof(T));
+}
+
+inline Json entry_json(const Entry& entry, std::uint32_t sector_size_bytes)
+{
+  // Of a hostile entry the size is nonsense, but must not be undefined.
+  const std::uint64_t sectors =
+      entry.first_lba <= entry.last_lba ? entry.last_lba.value - entry.first_lba.value + 1 : 0;
+  std::uint64_t size_bytes = 0;
+  const std::string name = type_name(entry.type_guid);
+  return {{"slot", entry.slot},
+          {"first_lba", entry.first_lba.value},
+          {"last_lba", entry.last_lba.value},
+          {"size_bytes", __builtin_mul_overflow(sectors, sector_size_bytes, &size_bytes) ? Json() : Json(size_bytes)},
+          {"type_guid", to_string(entry.type_guid)},
+          {"type_name", name.empty() ? Json() : Json(name)},
+          {"partition_guid", to_string(entry.partition_guid)},
+          {"name", to_utf8(entry.name)},
+          {"attributes", hex(entry.attributes)}};
+}
+
+/// Control characters and everything that is not ASCII is escaped, so that it is safe on a terminal too. Bytes of a
+/// file name that are not UTF-8 become U+FFFD.
+inline std::string dump(const Json& json)
+{
+  return json.dump(2, ' ', true, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace gptgrow

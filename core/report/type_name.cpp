@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/report/type_name.h"
+
+#include <libfdisk/libfdisk.h>
+
+#include <memory>
+#include <unordered_map>
+
+namespace gptgrow {
+
+namespace {
+
+using Names = std::unordered_map<std::string, std::string>;
+
+Names known_names()
+{
+  // In use on disks whose owners depend on slot numbers, and unknown to libfdisk 2.38 to 2.41.
+  Names names{
+      {"4EB2EA39-7855-4790-A79E-FAE495E21F8D", "VMware VMFS-L"},
+      {"5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6", "CoreOS usr"},
+      {"3884DD41-8582-4404-B9A8-E9B84F2DF50E", "CoreOS resize"},
+      {"C95DC21A-DF0E-4340-8D7B-26CBFA9A03E0", "CoreOS reserved"},
+      {"BE9067B9-EA49-4F15-B4F6-F36F8C9E1818", "CoreOS RAID"},
+      {"CAB6E88E-ABF3-4102-A07A-D4BB9BE3C1D3", "ChromeOS firmware"},
+      {"09845860-705F-4BB5-B16C-8A8A099CAF52", "ChromeOS miniOS"},
+      {"3F0F8318-F146-4E6B-8222-C28C8F02E0D5", "ChromeOS hibernate"},
+  };
+  const std::unique_ptr<fdisk_context, decltype(&fdisk_unref_context)> context(fdisk_new_context(), fdisk_unref_context);
+  const fdisk_label* gpt = context ? fdisk_get_label(context.get(), "gpt") : nullptr;
+  for (std::size_t i = 0; gpt && i < fdisk_label_get_nparttypes(gpt); ++i) {
+    const fdisk_parttype* type = fdisk_label_get_parttype(gpt, i);
+    names.insert_or_assign(fdisk_parttype_get_string(type), fdisk_parttype_get_name(type));
+  }
+  return names;
+}
+
+}  // namespace
+
+std::string type_name(const Guid& type_guid)
+{
+  static const Names names = known_names();
+  const auto found = names.find(to_string(type_guid));
+  return found == names.end() ? "" : found->second;
+}
+
+}  // namespace gptgrow

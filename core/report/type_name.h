@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a partition type is called.
+#pragma once
+
+#include "core/fields.h"
+
+#include <string>
+
+namespace gptgrow {
+
+/// The name by which libfdisk, or else gptgrow, knows `type_guid`; empty when neither does. Any thread may call.
+std::string type_name(const Guid& type_guid);
+
+}  // namespace gptgrow
