@@ -17,7 +17,6 @@ REVISION = 0x00010000
 MBR_SIZE = 512
 MBR_RECORDS_OFFSET = 446
 MBR_RECORD_SIZE = 16
-UNUSED = uuid.UUID(int=0)
 
 # name: (offset, struct format)
 HEADER_FIELDS = {
@@ -126,9 +125,9 @@ def parse_entry(slot: bytes) -> Entry:
 def used_entries(array: bytes, count: int, size: int) -> Iterator[tuple[int, Entry]]:
     """Pairs of slot number, from 1, and entry."""
     for index in range(count):
-        entry = parse_entry(array[index * size : (index + 1) * size])
-        if entry.type_guid != UNUSED:
-            yield index + 1, entry
+        slot = array[index * size : (index + 1) * size]
+        if any(slot[:16]):
+            yield index + 1, parse_entry(slot)
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,14 @@ def is_power_of_two(n: int) -> bool:
     return n > 0 and n & (n - 1) == 0
 
 
+def check_lbas(header: Header, sector_size: int) -> None:
+    """No disk that can be served has sectors past these."""
+    most = LARGEST_SIZE // sector_size - 1
+    for name in ("alternate_lba", "first_usable_lba", "last_usable_lba"):
+        if getattr(header, name) > most:
+            raise Refused("lba-range", f"{name} {getattr(header, name)}")
+
+
 def check_array(image: ImageFile, header: Header, sector_size: int) -> None:
     size = header.size_of_partition_entry
     if size % 128 or not is_power_of_two(size // 128):
@@ -143,7 +151,8 @@ def check_array(image: ImageFile, header: Header, sector_size: int) -> None:
         raise Refused("array-outside", f"LBA {first}")
     if first < 2 or first <= header.my_lba <= last:
         raise Refused("array-over-header", f"LBA {first}")
-    if first <= header.last_usable_lba and last >= header.first_usable_lba:
+    # A primary array behind the usable area would be in the way of every larger size.
+    if header.my_lba == 1 and last >= header.first_usable_lba:
         raise Refused("array-over-usable", f"LBA {first} to {last}")
     if zlib.crc32(image.read(first * sector_size, header.array_size)) != header.partition_entry_array_crc32:
         raise Refused("array-crc", f"{header.partition_entry_array_crc32:#x}")
@@ -155,6 +164,7 @@ def checked(image: ImageFile, lba: int, sector_size: int) -> tuple[Header, bytes
         raise Refused("no-gpt", f"LBA {lba} is past the end of the file")
     header = image.header(lba, sector_size)
     check_header(header, lba, sector_size)
+    check_lbas(header, sector_size)
     check_array(image, header, sector_size)
     count = ceil_div(header.array_size, sector_size)
     return header, image.sectors(header.partition_entry_lba, count, sector_size)
@@ -237,11 +247,20 @@ def backup_table(image: ImageFile, s: int) -> Table:
             array_lba, array = place, found
     if array_lba + sectors > backup.first_usable_lba:
         raise Refused("array-over-usable", "no room for the primary array at LBA 2")
+    if backup.partition_entry_lba < array_lba + sectors:
+        raise Refused("array-over-header", "the backup array is where the primary array belongs")
     return Table(s, backup, backup.my_lba, array_lba, array, backup, backup.partition_entry_lba, backup_array)
 
 
 def sector_size_of(image: ImageFile) -> int:
-    """Found from the place of a valid header, 512 then 4096; a primary counts before a backup."""
+    """Found from the place of a valid header, 512 then 4096.
+
+    A header whose table is whole counts first: one left over from a use with other sectors has lost its array.
+    A primary counts before a backup.
+    """
+
+    def has_primary_table(s: int) -> None:
+        checked(image, 1, s)
 
     def has_primary(s: int) -> None:
         check_header(image.header(1, s), 1, s)
@@ -249,7 +268,7 @@ def sector_size_of(image: ImageFile) -> int:
     def has_backup(s: int) -> None:
         find_backup(image, s)
 
-    for look in (has_primary, has_backup):
+    for look in (has_primary_table, has_primary, has_backup):
         for s in SECTOR_SIZES:
             try:
                 look(s)

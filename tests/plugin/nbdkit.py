@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A real nbdkit with the plugin, one process per disk, spoken to by libnbd over a socket pair."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbd
+
+PROJECT = Path(__file__).resolve().parents[2]
+BUILT = PROJECT / "build/release/nbd-plugin/nbdkit-gptgrow-plugin.so"
+TIMEOUT = 60
+HOLE_AND_ZERO = nbd.STATE_HOLE | nbd.STATE_ZERO
+LARGEST_QUERY = (1 << 32) - 4096
+
+
+class ServerError(Exception):
+    """The server did not do what was asked of it."""
+
+
+def plugin_path() -> str:
+    path = os.environ.get("GPTGROW_PLUGIN", str(BUILT))
+    if not os.path.exists(path):
+        raise SystemExit(f"no plugin at {path}: build it, or set GPTGROW_PLUGIN")
+    # Without a slash nbdkit would take it for the name of an installed plugin.
+    return os.path.abspath(path)
+
+
+def keep_plugin(folder: Path) -> None:
+    """Tests this build to the end, even if another one is made meanwhile."""
+    os.environ["GPTGROW_PLUGIN"] = shutil.copy(plugin_path(), folder)
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    return ["nbdkit", "--single", plugin_path(), *arguments]
+
+
+@dataclass(frozen=True)
+class Extent:
+    start: int
+    length: int
+    flags: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+    @property
+    def is_hole(self) -> bool:
+        return self.flags == HOLE_AND_ZERO
+
+
+@dataclass
+class Client:
+    handle: nbd.NBD
+
+    @property
+    def size(self) -> int:
+        return self.handle.get_size()
+
+    @property
+    def alignment(self) -> int:
+        return max(self.handle.get_block_size(nbd.SIZE_MINIMUM), 1)
+
+    def read(self, offset: int, length: int) -> bytes:
+        return bytes(self.handle.pread(length, offset))
+
+    def extents(self, start: int, end: int) -> Iterator[Extent]:
+        """Extents that cover start to end without gaps, cut to that range."""
+        while start < end:
+            found: list[int] = []
+
+            def collect(_context: str, _offset: int, entries: list[int], _error: int, found: list[int] = found) -> None:
+                found.extend(entries)
+
+            self.handle.block_status(min(end - start, LARGEST_QUERY), start, collect)
+            if not found:
+                raise ServerError(f"no block status at {start}")
+            for length, flags in zip(found[::2], found[1::2], strict=True):
+                length = min(length, end - start)
+                if length:
+                    yield Extent(start, length, flags)
+                start += length
+
+
+def hang_up(handle: nbd.NBD) -> None:
+    with suppress(nbd.Error):
+        handle.shutdown()
+
+
+@contextmanager
+def served(arguments: Sequence[str]) -> Iterator[Client]:
+    """Raises ServerError with what the server said when it does not serve, or does not end well."""
+    ours, theirs = socket.socketpair()
+    with tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(command(arguments), stdin=theirs, stdout=theirs, stderr=stderr)
+        theirs.close()
+        handle = nbd.NBD()
+        handle.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+
+        def said() -> str:
+            process.wait(TIMEOUT)
+            stderr.seek(0)
+            return f"exit status {process.returncode}: {stderr.read().decode(errors='replace').strip()}"
+
+        try:
+            try:
+                handle.connect_socket(ours.detach())
+                yield Client(handle)
+                handle.shutdown()
+            except nbd.Error as why:
+                hang_up(handle)
+                raise ServerError(f"{why}; {said()}") from None
+            if process.wait(TIMEOUT) != 0:
+                raise ServerError(said())
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    status: int
+    served: bytes
+    message: str
+
+
+def refused(arguments: Sequence[str]) -> Refusal:
+    done = subprocess.run(command(arguments), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+    return Refusal(done.returncode, done.stdout, done.stderr.decode(errors="replace"))

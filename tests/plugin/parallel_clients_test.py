@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Eight connections with many requests in flight each read the same bytes; cache requests are taken.
+
+Under a plugin built with ThreadSanitizer or AddressSanitizer, set GPTGROW_PRELOAD to the sanitizer's library: what the
+sanitizer finds fails this test.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import nbd  # noqa: E402
+from images.catalogue import CATALOGUE  # noqa: E402
+from model.contract_model import expected, read_regions  # noqa: E402
+from plugin import nbdkit  # noqa: E402
+
+CLIENTS = 8
+REQUESTS = 400
+SIZE = 8 << 20
+SANITIZER_STATUS = 66
+
+
+def read_much(socket: str, image: Path, seed: int, wrong: list[str]) -> None:
+    regions = expected(image, SIZE)
+    handle = nbd.NBD()
+    handle.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+    handle.connect_unix(socket)
+    choice = random.Random(seed)
+    with open(image, "rb") as file:
+        for round_start in range(0, REQUESTS, 16):
+            flying = []
+            for _ in range(16):
+                length = choice.choice((1, 511, 512, 4096, 65536))
+                offset = choice.randrange(SIZE - length)
+                buffer = nbd.Buffer(length)
+                flying.append((handle.aio_pread(buffer, offset), buffer, offset, length))
+            handle.block_status(1 << 20, choice.randrange(SIZE - (1 << 20)), lambda *_: 0)
+            handle.cache(4096, choice.randrange(SIZE - 4096))
+            for cookie, buffer, offset, length in flying:
+                while not handle.aio_command_completed(cookie):
+                    handle.poll(-1)
+                if buffer.to_bytearray() != read_regions(file.fileno(), regions, offset, length):
+                    wrong.append(f"{length} bytes at {offset} in round {round_start}")
+    handle.shutdown()
+
+
+def main() -> int:
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch, "image.raw")
+        CATALOGUE["standard-512" if "standard-512" in CATALOGUE else "esxi5-512"].make(image)
+        socket = str(Path(scratch, "socket"))
+        environment = dict(os.environ)
+        if preload := os.environ.get("GPTGROW_PRELOAD"):
+            options = f"exitcode={SANITIZER_STATUS}:detect_leaks=0"
+            environment |= {"LD_PRELOAD": preload, "TSAN_OPTIONS": options, "ASAN_OPTIONS": options}
+        arguments = ["nbdkit", "-f", "-t", "16", "-U", socket, nbdkit.plugin_path(), str(image), f"size={SIZE}"]
+        server = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(socket) and server.poll() is None:
+            time.sleep(0.02)
+        threads = [threading.Thread(target=read_much, args=(socket, image, seed, wrong)) for seed in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        server.send_signal(signal.SIGTERM)
+        _, said = server.communicate(timeout=nbdkit.TIMEOUT)
+    if server.returncode != 0 or "Sanitizer" in said:
+        wrong.append(f"nbdkit ended with {server.returncode}: {said[-4000:]}")
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+sys.exit(main())
