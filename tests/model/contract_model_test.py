@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from images.catalogue import CATALOGUE, write_images  # noqa: E402
 from model.contract_model import (  # noqa: E402
+    ImageFile,
     Refused,
     Table,
     checked,
     expected,
     load,
-    ImageFile,
     read_regions,
     smallest_size,
 )
@@ -38,8 +38,8 @@ NOT_FOR_SGDISK = (
     "last-usable-over-array", "smallest-disk", "array-both-elsewhere-512",
 )  # fmt: skip
 NOT_FOR_SFDISK = (
-    "entry-size", "array-16-mib", "entries-overlap", "entry-behind", "entry-outside", "mbr-no", "mbr-only", "mbr-starts",
-    "unused-slots-junk-256", "first-usable-2048", "truncated", "array-primary-behind-usable",
+    "entry-size", "array-16-mib", "entries-overlap", "entry-behind", "entry-outside", "mbr-no", "mbr-only",
+    "mbr-starts", "unused-slots-junk-256", "first-usable-2048", "truncated", "array-primary-behind-usable",
 )  # fmt: skip
 
 
