@@ -7,6 +7,7 @@
 # What a case can use:
 #   $image                    the image, a sparse file in memory; a case that makes its own sets it, and make_image()
 #   serve NAME OPTION ...     nbdkit gptgrow $image OPTION ..., on the Unix socket $(socket NAME)
+#   restore DEVICE            the image onto DEVICE, as the README says
 #   copy_plainly DEVICE       the image onto DEVICE, without gptgrow
 #   attach NAME DEVICE ...    nbd-client: NAME's disk as DEVICE (/dev/nbd0), with more nbd-client options
 #   rescan DEVICE             has the kernel read the partition table, and keeps what it says in $kernel_log
@@ -17,6 +18,7 @@
 #   sound DEVICE              sgdisk -v and sfdisk --verify find nothing
 #   bank_sum DEVICE [OPTIONS] mounts DEVICE as vfat, prints the checksum of its state.tgz
 #   sound_esxi5_disk DEVICE   all of the above for a restored disk: kernel, nodes, sound, the bank in slot 5
+#   sound_restore DEVICE NBD  that, and DEVICE holds what is served at its size (as NBD, /dev/nbdN)
 set -uo pipefail
 export PATH=/usr/bin:/usr/sbin:/usr/busybox HOME=/tmp LC_ALL=C
 image=/images/disk.img
@@ -30,6 +32,8 @@ serve() {
   shift
   nbdkit -U "$(socket "$name")" -P "/run/$name.pid" gptgrow "$image" "$@"
 }
+
+restore() { nbdkit -U - gptgrow "$image" reference="$1" --run "nbdcopy \"\$uri\" $1"; }
 
 copy_plainly() { nbdkit -U - file "$image" --run "nbdcopy \"\$uri\" $1"; }
 
@@ -76,6 +80,15 @@ has_esxi5_nodes() {
 6 520224 511968
 7 1032224 225248
 8 1257504 585696" ]
+}
+
+sound_restore() {  # sound_restore DEVICE NBD_DEVICE
+  local name=${1##*/}
+  serve "$name" reference="$1"
+  attach "$name" "$2"
+  same_data "$name" "$2" "$1"
+  nbd-client -d "$2"
+  sound_esxi5_disk "$1"
 }
 
 same_range() {  # same_range A B OFFSET LENGTH

@@ -10,7 +10,7 @@ plugin=$1 out=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
 readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8"
-readonly kProgramsOfTheCases="bash sh nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
+readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
   dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq"
 
 # The package is unpacked, not installed: a machine that runs tests keeps its own kernel.

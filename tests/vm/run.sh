@@ -6,11 +6,11 @@
 #
 # A case is a file of tests/vm/cases:
 #   disks=("7G raw" "3T qcow2" "2G raw 4096")    /dev/vda, /dev/vdb, ...: size, format, bytes of a logical sector
-#   image=bootable            the image in $image: esxi5 (the default), or bootable: the same with SYSLINUX and a kernel
+#   image_name=bootable       the image in $image: esxi5 (the default), or bootable: the same with SYSLINUX and a kernel
 #   prepare() { ... }         runs in the guest first
 #   check_NAME() { ... }      a check, in the guest; the tools at hand there are told at the top of guest.sh
-#   host_check_NAME() { ... } a check on this machine, after the guest has ended, for which equals_served and boot,
-#                             below, are made
+#   host_check_NAME() { ... } a check on this machine, after the guest has ended, for which equals_image,
+#                             equals_served and boot, below, are made
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
@@ -82,11 +82,15 @@ disk_arguments() {  # disk_arguments FORMAT FILE SECTOR_BYTES: sets $arguments
     -device "virtio-blk-pci,drive=$id,logical_block_size=$3,physical_block_size=$3")
 }
 
+equals_image() {  # equals_image N: the case's disk N is the image
+  qemu-img compare -f raw -F raw "$work/disk$1" "$build/$image_name.img"
+}
+
 equals_served() {  # equals_served N SIZE: the case's disk N is what the plugin serves at SIZE, to the last byte
   local format file
   read -r _ format _ <<<"${disks[$1 - 1]}"
   file=$work/disk$1
-  nbdkit -U - "$plugin" "$build/$image.img" size="$2" --run "qemu-img compare -f $format -F raw '$file' \"\$uri\""
+  nbdkit -U - "$plugin" "$build/$image_name.img" size="$2" --run "qemu-img compare -f $format -F raw '$file' \"\$uri\""
 }
 
 boot() {  # boot N: starts the case's disk N from its own boot sector; what it says on the serial port
@@ -103,25 +107,26 @@ checks_of() {  # checks_of PREFIX CASE_FILE: in the order of their definition
 }
 
 run_case() {  # run_case NAME
-  local name=$1 case_file=$here/cases/$1.sh log=$build/$1 case_image arguments=() check status seconds number=0 began
-  local size format sector_bytes
+  local name=$1 case_file=$here/cases/$1.sh log=$build/$1 arguments=() check status seconds number=0 began
+  local size format sector_bytes cluster_option=()
   began=$(date +%s)
-  disks=() image=esxi5
+  disks=() image_name=esxi5
   # shellcheck source=/dev/null
   . "$case_file"
-  case_image=$image
-  [[ $case_image != /dev/* ]] || case_image=esxi5
 
   mkdir -p "$work/case/case"
   cp "$case_file" "$work/case/case/case.sh"
   { checks_of check "$case_file"; echo check_image_unchanged; } >"$work/case/case/checks"
-  tar -cS -C "$build" --transform "s/.*/disk.img/" -f "$work/case/case/image.tar" "$case_image.img"
+  tar -cS -C "$build" --transform "s/.*/disk.img/" -f "$work/case/case/image.tar" "$image_name.img"
   (cd "$work/case" && find case | cpio -o -H newc --quiet) >"$work/case.cpio"
 
   for disk in "${disks[@]}"; do
     read -r size format sector_bytes <<<"$disk"
     number=$((number + 1))
-    qemu-img create -q -f "$format" "$work/disk$number" "$size"
+    cluster_option=()
+    # Big clusters: copying zeros to terabytes makes a table entry for each.
+    [ "$format" = raw ] || cluster_option=(-o cluster_size=2M)
+    qemu-img create -q -f "$format" "${cluster_option[@]}" "$work/disk$number" "$size"
     disk_arguments "$format" "$work/disk$number" "${sector_bytes:-512}"
   done
   rm -f "$log".{results,console,host}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # The tools that people copy disks with, from the served disk to a device of its size.
 disks=("7G raw" "7G raw" "7G raw")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # The kernel reads the table of the served disk as it reads any disk's, and has nothing to say about it.
 disks=("7G raw")
 
