@@ -17,6 +17,8 @@ Exit run_command(int argc, char** argv)
   app.require_subcommand(1);
   Run run;
   add_inspect(app, run);
+  add_plan(app, run);
+  add_compare(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/command.h"
+
+#include "core/report/comparison_report.h"
+
+#include <memory>
+
+namespace gptgrow {
+
+namespace {
+
+struct Options {
+  std::string a, b;
+  DiskOptions sector_size;  // only its sector size
+  bool json = false;
+};
+
+Exit compare_disks(const Options& options)
+{
+  const Comparison comparison = compare(Image(options.a), Image(options.b), options.sector_size.sector_size_bytes);
+  print(options.json ? to_json(comparison) : to_text(comparison, stdout_style()));
+  return comparison.same() ? Exit::same : Exit::differs;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, Run& run)
+{
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("compare", "Say how the table of B differs from that of A, and why");
+  command->add_option("A", options->a, "What it should be: the image, a file or block device")->required();
+  command->add_option("B", options->b, "What it is: the disk, a file or block device")->required();
+  add_sector_size_option(*command, options->sector_size);
+  add_json_option(*command, options->json);
+  command->callback([&run, options] { run = [options] { return compare_disks(*options); }; });
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/changes.h"
+
+#include "core/error.h"
+#include "core/named_fields.h"
+
+#include <algorithm>
+
+namespace gptgrow {
+
+namespace {
+
+using Kind = Structure::Kind;
+
+bool is_array(Kind kind)
+{
+  return kind == Kind::primary_array || kind == Kind::backup_array || kind == Kind::old_backup_array;
+}
+
+/// The first and last byte that differ, as a range of indices; empty when none does. Where `before` ends, all differs.
+ByteRange differing(std::span<const std::byte> before, std::span<const std::byte> after)
+{
+  const auto differs = [&](std::size_t i) { return i >= before.size() || before[i] != after[i]; };
+  std::size_t first = 0, end = after.size();
+  while (first < end && !differs(first))
+    ++first;
+  while (end > first && !differs(end - 1))
+    --end;
+  return {first, end - first};
+}
+
+std::string entry_words(std::span<const std::byte> bytes)
+{
+  const auto entries = used_entries(bytes, static_cast<std::uint32_t>(bytes.size()));
+  if (entries.empty())
+    return is_zero(bytes) ? "unused, zeros" : "unused, with junk";
+  const Entry& entry = entries.front();
+  return fmt::format("LBA {}-{}, type {}, GUID {}", entry.first_lba.value, entry.last_lba.value,
+                     to_string(entry.type_guid), to_string(entry.partition_guid));
+}
+
+/// Names the differing bytes of one structure.
+class Namer {
+public:
+  Namer(const Structure& after, std::span<const std::byte> before, std::uint32_t entry_size_bytes,
+        std::uint64_t array_size_bytes, std::vector<Change>& changes)
+      : structure_(after), before_(before), entry_size_bytes_(entry_size_bytes), array_size_bytes_(array_size_bytes),
+        changes_(changes)
+  {
+  }
+
+  void name()
+  {
+    if (differing(before_, structure_.bytes).size == 0)
+      return;
+    if (is_new() || is_zero(structure_.bytes))
+      whole();
+    else if (structure_.kind == Kind::mbr)
+      fields(mbr_fields(structure_.bytes.size()), 0, "");
+    else if (is_array(structure_.kind))
+      slots();
+    else
+      fields(header_fields(structure_.bytes.size()), 0, "");
+  }
+
+private:
+  bool is_new() const
+  {
+    if (before_.size() < structure_.bytes.size() || (structure_.kind != Kind::mbr && is_zero(before_)))
+      return true;
+    const bool is_header = structure_.kind != Kind::mbr && !is_array(structure_.kind);
+    return is_header && !Header({before_.begin(), before_.end()}).has_signature();
+  }
+
+  std::string words(std::span<const std::byte> bytes) const
+  {
+    if (bytes.empty())
+      return "past the end";
+    if (is_zero(bytes))
+      return "zeros";
+    if (bytes.size() < structure_.bytes.size())
+      return "past the end from the middle on";
+    if (is_array(structure_.kind))
+      return fmt::format("{} bytes, CRC 0x{:08x}", std::min<std::uint64_t>(bytes.size(), array_size_bytes_),
+                         crc32(bytes.first(std::min<std::uint64_t>(bytes.size(), array_size_bytes_))));
+    const Header header({bytes.begin(), bytes.end()});
+    if (structure_.kind == Kind::mbr || !header.has_signature())
+      return fmt::format("{} bytes", bytes.size());
+    return fmt::format("header with MyLBA {}, AlternateLBA {}, LastUsableLBA {}, PartitionEntryLBA {}",
+                       header.my_lba().value, header.alternate_lba().value, header.last_usable_lba().value,
+                       header.partition_entry_lba().value);
+  }
+
+  void whole()
+  {
+    changes_.push_back({structure_.range(), name_of(structure_.kind), "", {before_.begin(), before_.end()},
+                        structure_.bytes, words(before_), words(structure_.bytes)});
+  }
+
+  void add(const NamedField& field, std::size_t at, const std::string& prefix)
+  {
+    const auto before = before_.subspan(at + field.offset, field.size);
+    const auto after = std::span(structure_.bytes).subspan(at + field.offset, field.size);
+    if (std::ranges::equal(before, after))
+      return;
+    changes_.push_back({{structure_.offset + at + field.offset, field.size}, name_of(structure_.kind),
+                        prefix + field.name, {before.begin(), before.end()}, {after.begin(), after.end()},
+                        in_words(field, before), in_words(field, after)});
+  }
+
+  void fields(const std::vector<NamedField>& fields, std::size_t at, const std::string& prefix)
+  {
+    for (const NamedField& field : fields)
+      add(field, at, prefix);
+  }
+
+  void slots()
+  {
+    const std::size_t size = entry_size_bytes_;
+    const auto names = entry_fields(size);
+    for (std::size_t at = 0; at + size <= array_size_bytes_; at += size) {
+      const auto before = before_.subspan(at, size);
+      const auto after = std::span(structure_.bytes).subspan(at, size);
+      if (std::ranges::equal(before, after))
+        continue;
+      const std::string slot = fmt::format("slot {}", at / size + 1);
+      if (get_guid(before, 16) == get_guid(after, 16) && !get_guid(before, 0).is_nil() && !get_guid(after, 0).is_nil())
+        fields(names, at, slot + ' ');
+      else
+        changes_.push_back({{structure_.offset + at, size}, name_of(structure_.kind), slot,
+                            {before.begin(), before.end()}, {after.begin(), after.end()}, entry_words(before),
+                            entry_words(after)});
+    }
+    if (array_size_bytes_ < structure_.bytes.size())
+      add({0, structure_.bytes.size() - array_size_bytes_, "rest of the last sector", NamedField::Format::bytes},
+          array_size_bytes_, "");
+  }
+
+  const Structure& structure_;
+  std::span<const std::byte> before_;
+  std::uint32_t entry_size_bytes_;
+  std::uint64_t array_size_bytes_;
+  std::vector<Change>& changes_;
+};
+
+/// The image's bytes in `range`, as many as there are.
+std::vector<std::byte> read_existing(const Image& image, ByteRange range)
+{
+  range = clip(range, image.size_bytes());
+  std::vector<std::byte> bytes(range.size);
+  image.read(range.offset, bytes);
+  return bytes;
+}
+
+void name_changes(const Image& image, const Structures& structures, std::vector<Change>& changes)
+{
+  for (const Structure* structure : structures.all()) {
+    const std::vector<std::byte> before = read_existing(image, structure->range());
+    Namer(*structure, before, structures.entry_size_bytes, structures.array_size_bytes, changes).name();
+  }
+}
+
+void sort_by_place(std::vector<Change>& changes)
+{
+  std::ranges::stable_sort(changes, {}, [](const Change& change) { return change.range.offset; });
+}
+
+/// Compares what the layout does not take from the same place of the image and no structure holds.
+void compare_rest(const Disk& disk, const Structures& structures, std::vector<Change>& changes)
+{
+  Regions rest(disk.size_bytes());  // holes: still to be compared
+  for (const Region& region : disk.layout().regions)
+    if (region.source == Source::image && region.range.offset == region.source_offset)
+      rest.overlay(region);
+  for (const Structure* structure : structures.all())
+    rest.overlay({structure->range(), Source::own, 0});
+
+  const Image& image = disk.image();
+  for (const Region& region : rest) {
+    if (region.source != Source::hole)
+      continue;
+    const ByteRange inside = clip(region.range, image.size_bytes());
+    if (inside.size != 0) {
+      const std::vector<std::byte> before = read_existing(image, inside);
+      std::vector<std::byte> after(inside.size);
+      disk.read(inside.offset, after);
+      const ByteRange range = differing(before, after);
+      const auto part = [&](const std::vector<std::byte>& bytes) {
+        const auto bytes_in_range = std::span(bytes).subspan(range.offset, range.size);
+        return std::vector<std::byte>(bytes_in_range.begin(), bytes_in_range.end());
+      };
+      if (range.size != 0)
+        changes.push_back({{inside.offset + range.offset, range.size}, "data", "", part(before), part(after),
+                           fmt::format("{} bytes", range.size), is_zero(part(after)) ? "zeros" : "other bytes"});
+    }
+    if (const std::uint64_t start = std::max(region.range.offset, image.size_bytes()); start < region.range.end())
+      changes.push_back({{start, region.range.end() - start}, "grown area", "", {}, {}, "past the end", "zeros, a hole"});
+  }
+  if (image.size_bytes() > disk.size_bytes())
+    changes.push_back({{disk.size_bytes(), image.size_bytes() - disk.size_bytes()}, "cut off", "", {}, {},
+                       "bytes of the image", "past the end"});
+}
+
+}  // namespace
+
+std::vector<Change> changes(const Disk& disk)
+{
+  const Structures structures = structures_of(disk);
+  std::vector<Change> result;
+  name_changes(disk.image(), structures, result);
+  compare_rest(disk, structures, result);
+  sort_by_place(result);
+  return result;
+}
+
+std::vector<Change> changes(const Image& image, const Structures& structures)
+{
+  std::vector<Change> result;
+  name_changes(image, structures, result);
+  sort_by_place(result);
+  return result;
+}
+
+}  // namespace gptgrow

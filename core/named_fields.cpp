@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/named_fields.h"
+
+#include "core/text.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace gptgrow {
+
+namespace {
+
+using Format = NamedField::Format;
+
+constexpr std::size_t kBytesSpelledOut = 8;
+
+/// Appends the bytes up to `end` that no field has named.
+void add_rest(std::vector<NamedField>& fields, std::size_t end, const char* name)
+{
+  const std::size_t offset = fields.back().offset + fields.back().size;
+  if (offset < end)
+    fields.push_back({offset, end - offset, name, Format::bytes});
+}
+
+std::uint64_t number(std::span<const std::byte> bytes)
+{
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;)
+    value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
+  return value;
+}
+
+}  // namespace
+
+std::vector<NamedField> mbr_fields(std::size_t sector_size_bytes)
+{
+  std::vector<NamedField> fields{{0, 440, "BootCode", Format::bytes},
+                                 {440, 4, "UniqueMBRDiskSignature", Format::code},
+                                 {444, 2, "Unknown", Format::bytes}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::size_t at = 446 + 16 * i;
+    const auto add = [&](std::size_t offset, std::size_t size, const char* name, Format format) {
+      fields.push_back({at + offset, size, fmt::format("record {} {}", i + 1, name), format});
+    };
+    add(0, 1, "BootIndicator", Format::code);
+    add(1, 3, "StartingCHS", Format::bytes);
+    add(4, 1, "OSType", Format::code);
+    add(5, 3, "EndingCHS", Format::bytes);
+    add(8, 4, "StartingLBA", Format::number);
+    add(12, 4, "SizeInLBA", Format::number);
+  }
+  fields.push_back({510, 2, "Signature", Format::code});
+  add_rest(fields, sector_size_bytes, "rest of the sector");
+  return fields;
+}
+
+std::vector<NamedField> header_fields(std::size_t sector_size_bytes)
+{
+  std::vector<NamedField> fields{{0, 8, "Signature", Format::bytes},
+                                 {8, 4, "Revision", Format::code},
+                                 {12, 4, "HeaderSize", Format::number},
+                                 {16, 4, "HeaderCRC32", Format::code},
+                                 {20, 4, "Reserved", Format::bytes},
+                                 {24, 8, "MyLBA", Format::number},
+                                 {32, 8, "AlternateLBA", Format::number},
+                                 {40, 8, "FirstUsableLBA", Format::number},
+                                 {48, 8, "LastUsableLBA", Format::number},
+                                 {56, 16, "DiskGUID", Format::guid},
+                                 {72, 8, "PartitionEntryLBA", Format::number},
+                                 {80, 4, "NumberOfPartitionEntries", Format::number},
+                                 {84, 4, "SizeOfPartitionEntry", Format::number},
+                                 {88, 4, "PartitionEntryArrayCRC32", Format::code}};
+  add_rest(fields, sector_size_bytes, "rest of the sector");
+  return fields;
+}
+
+std::vector<NamedField> entry_fields(std::size_t entry_size_bytes)
+{
+  std::vector<NamedField> fields{{0, 16, "PartitionTypeGUID", Format::guid},
+                                 {16, 16, "UniquePartitionGUID", Format::guid},
+                                 {32, 8, "StartingLBA", Format::number},
+                                 {40, 8, "EndingLBA", Format::number},
+                                 {48, 8, "Attributes", Format::code},
+                                 {56, 72, "PartitionName", Format::utf16}};
+  add_rest(fields, entry_size_bytes, "rest of the entry");
+  return fields;
+}
+
+std::string in_words(const NamedField& field, std::span<const std::byte> bytes)
+{
+  switch (field.format) {
+  case Format::number:
+    return fmt::to_string(number(bytes));
+  case Format::code:
+    return fmt::format("0x{:0{}x}", number(bytes), 2 * bytes.size());
+  case Format::guid:
+    return to_string(get_guid(bytes, 0));
+  case Format::utf16: {
+    std::u16string name;
+    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2)
+      name += static_cast<char16_t>(get_field<std::uint16_t>(bytes, i));
+    name.resize(name.find_last_not_of(u'\0') + 1);
+    return '"' + printable(name) + '"';
+  }
+  case Format::bytes:
+    break;
+  }
+  if (bytes.size() <= kBytesSpelledOut)
+    return to_hex(bytes) + 'h';
+  return is_zero(bytes) ? "zeros" : fmt::format("{} bytes, CRC 0x{:08x}", bytes.size(), crc32(bytes));
+}
+
+std::string to_hex(std::span<const std::byte> bytes)
+{
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::byte byte : bytes) {
+    text += digits[std::to_integer<unsigned>(byte >> 4)];
+    text += digits[std::to_integer<unsigned>(byte & std::byte{15})];
+  }
+  return text;
+}
+
+bool is_zero(std::span<const std::byte> bytes)
+{
+  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/report/changes_report.h"
+
+#include "core/named_fields.h"
+#include "core/report/json.h"
+
+#include <fmt/core.h>
+
+namespace gptgrow {
+
+namespace {
+
+constexpr std::size_t kBytesShown = 16;
+constexpr std::size_t kBytesInJson = 512;
+
+std::string hex_text(std::span<const std::byte> bytes)
+{
+  std::string text;
+  for (const std::byte byte : bytes.first(std::min(bytes.size(), kBytesShown)))
+    text += (text.empty() ? "" : " ") + to_hex(std::span(&byte, 1));
+  return bytes.size() > kBytesShown ? text + " ..." : text;
+}
+
+Json hex_json(std::span<const std::byte> bytes)
+{
+  return bytes.empty() || bytes.size() > kBytesInJson ? Json() : Json(to_hex(bytes));
+}
+
+}  // namespace
+
+std::string to_text(const std::vector<Change>& changes, const TextStyle& style)
+{
+  std::string out;
+  std::string structure;
+  for (const Change& change : changes) {
+    if (change.structure != structure) {
+      structure = change.structure;
+      out += '\n' + emphasize(style, Emphasis::title, structure) + '\n';
+    }
+    const std::string last =
+        change.range.size == 1 ? "" : fmt::format("-{}", change.range.offset + change.range.size - 1);
+    out += fmt::format("  byte{} {}{}{}{}\n", change.range.size == 1 ? "" : "s", change.range.offset, last,
+                       change.field.empty() ? "" : ": ", change.field);
+    const auto line = [&](char sign, Emphasis emphasis, std::span<const std::byte> bytes, const std::string& words) {
+      const std::string hex = hex_text(bytes);
+      out += emphasize(style, emphasis, fmt::format("    {} {}{}{}", sign, hex, hex.empty() ? "" : "   ", words)) + '\n';
+    };
+    line('-', Emphasis::bad, change.before, change.before_words);
+    line('+', Emphasis::good, change.after, change.after_words);
+  }
+  return out;
+}
+
+std::string to_json(const std::vector<Change>& changes, const std::string& disk, const std::string& from,
+                    std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
+{
+  Json list = Json::array();
+  for (const Change& change : changes)
+    list.push_back({{"offset_bytes", change.range.offset},
+                    {"length_bytes", change.range.size},
+                    {"structure", change.structure},
+                    {"field", change.field.empty() ? Json() : Json(change.field)},
+                    {"before_hex", hex_json(change.before)},
+                    {"after_hex", hex_json(change.after)},
+                    {"before", change.before_words},
+                    {"after", change.after_words}});
+  return dump({{"disk", disk},
+               {"from", from},
+               {"size_bytes", size_bytes},
+               {"sector_size_bytes", sector_size_bytes},
+               {"last_lba", size_bytes / sector_size_bytes - 1},
+               {"changes", std::move(list)}});
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/structures.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <set>
+
+namespace gptgrow {
+
+namespace {
+
+using Kind = Structure::Kind;
+
+Structure read_structure(const Disk& disk, Kind kind, Lba at, std::uint64_t sectors)
+{
+  const ByteRange range = bytes_of(at, sectors, disk.table().sector_size_bytes);
+  Structure structure{kind, range.offset, std::vector<std::byte>(range.size)};
+  disk.read(range.offset, structure.bytes);
+  return structure;
+}
+
+/// The parts of an old backup that are served as zeros; new structures may cover some of it.
+void add_old_backup(std::vector<Structure>& structures, const Disk& disk, Kind kind, Lba at, std::uint64_t sectors)
+{
+  const ByteRange range = clip(bytes_of(at, sectors, disk.table().sector_size_bytes), disk.size_bytes());
+  for (std::uint64_t offset = range.offset; offset < range.end();) {
+    const Region& region = disk.layout().regions.at(offset);
+    const std::uint64_t end = std::min(range.end(), region.range.end());
+    if (region.source == Source::hole)
+      structures.push_back({kind, offset, std::vector<std::byte>(end - offset)});
+    offset = end;
+  }
+}
+
+void seal(Structure& structure, std::uint32_t array_crc32)
+{
+  put_field(std::span(structure.bytes), 88, array_crc32);
+  Header header(std::move(structure.bytes));
+  header.seal();
+  structure.bytes.assign(header.sector().begin(), header.sector().end());
+}
+
+}  // namespace
+
+std::string name_of(Structure::Kind kind)
+{
+  switch (kind) {
+  case Kind::mbr: return "MBR";
+  case Kind::primary_header: return "primary header";
+  case Kind::primary_array: return "primary array";
+  case Kind::backup_array: return "backup array";
+  case Kind::backup_header: return "backup header";
+  case Kind::old_backup_array: return "old backup array";
+  case Kind::old_backup_header: break;
+  }
+  return "old backup header";
+}
+
+std::vector<const Structure*> Structures::all() const
+{
+  std::vector<const Structure*> result{&mbr, &primary_header, &primary_array, &backup_array, &backup_header};
+  for (const Structure& structure : old_backup)
+    result.push_back(&structure);
+  return result;
+}
+
+Structures structures_of(const Disk& disk)
+{
+  const Header &primary = disk.layout().primary, &backup = disk.layout().backup;
+  const std::uint64_t array_sectors = primary.array_sectors();
+  Structures result{
+      .sector_size_bytes = disk.table().sector_size_bytes,
+      .disk_size_bytes = disk.size_bytes(),
+      .entry_size_bytes = primary.entry_size_bytes(),
+      .array_size_bytes = primary.array_size_bytes(),
+      .mbr = read_structure(disk, Kind::mbr, Lba{0}, 1),
+      .primary_header = read_structure(disk, Kind::primary_header, kPrimaryLba, 1),
+      .primary_array = read_structure(disk, Kind::primary_array, primary.partition_entry_lba(), array_sectors),
+      .backup_array = read_structure(disk, Kind::backup_array, backup.partition_entry_lba(), array_sectors),
+      .backup_header = read_structure(disk, Kind::backup_header, backup.my_lba(), 1),
+      .old_backup = {}};
+  if (const std::optional<Header>& old = disk.table().backup; old && old->my_lba() != backup.my_lba()) {
+    add_old_backup(result.old_backup, disk, Kind::old_backup_array, old->partition_entry_lba(), array_sectors);
+    add_old_backup(result.old_backup, disk, Kind::old_backup_header, old->my_lba(), 1);
+  }
+  return result;
+}
+
+void move_slots(Structures& structures, const std::vector<SlotMove>& moves)
+{
+  const std::size_t size = structures.entry_size_bytes;
+  const std::size_t count = structures.array_size_bytes / size;
+  const std::vector<std::byte> old(structures.array().begin(), structures.array().end());
+  const auto old_slot = [&](std::uint32_t slot) { return std::span(old).subspan((slot - 1) * size, size); };
+  const auto is_used = [&](std::uint32_t slot) { return !get_guid(old_slot(slot), 0).is_nil(); };
+
+  std::set<std::uint32_t> from, to;
+  for (const SlotMove& move : moves) {
+    for (const std::uint32_t slot : {move.from, move.to})
+      if (slot == 0 || slot > count)
+        refuse("--move {}:{}: slot {}, expected 1 to {}", move.from, move.to, slot, count);
+    if (!from.insert(move.from).second || !to.insert(move.to).second)
+      refuse("--move {}:{}: a slot is named twice", move.from, move.to);
+    if (!is_used(move.from))
+      refuse("--move {}:{}: slot {} has no entry to move", move.from, move.to, move.from);
+  }
+  for (const SlotMove& move : moves)
+    if (is_used(move.to) && !from.contains(move.to))
+      refuse("--move {}:{}: slot {} is used, its entry would be lost; move it too", move.from, move.to, move.to);
+
+  for (Structure* array : {&structures.primary_array, &structures.backup_array}) {
+    const auto slot = [&](std::uint32_t number) { return std::span(array->bytes).subspan((number - 1) * size, size); };
+    for (const SlotMove& move : moves)
+      std::ranges::fill(slot(move.from), std::byte{0});
+    for (const SlotMove& move : moves)
+      std::ranges::copy(old_slot(move.from), slot(move.to).begin());
+  }
+  const std::uint32_t array_crc32 = crc32(structures.array());
+  seal(structures.primary_header, array_crc32);
+  seal(structures.backup_header, array_crc32);
+}
+
+}  // namespace gptgrow

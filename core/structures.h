@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The bytes of a disk that are its partition table: MBR, two headers, two arrays, each with its place.
+#pragma once
+
+#include "core/disk.h"
+
+namespace gptgrow {
+
+/// Whole sectors. The order of the kinds is that of their usual places on a disk.
+struct Structure {
+  enum class Kind { mbr, primary_header, primary_array, backup_array, backup_header, old_backup_array, old_backup_header };
+
+  Kind kind = Kind::mbr;
+  std::uint64_t offset = 0;
+  std::vector<std::byte> bytes;
+
+  ByteRange range() const { return {offset, bytes.size()}; }
+};
+
+/// "primary header"
+std::string name_of(Structure::Kind kind);
+
+struct Structures {
+  std::uint32_t sector_size_bytes = 0;
+  std::uint64_t disk_size_bytes = 0;
+  std::uint32_t entry_size_bytes = 0;
+  std::uint64_t array_size_bytes = 0;  // the last sector of an array may hold more
+  Structure mbr, primary_header, primary_array, backup_array, backup_header;
+  std::vector<Structure> old_backup;  // zeros, where a backup is left behind
+
+  std::span<const std::byte> array() const { return std::span(primary_array.bytes).first(array_size_bytes); }
+
+  /// All of them, in the order of the kinds.
+  std::vector<const Structure*> all() const;
+};
+
+/// As served.
+Structures structures_of(const Disk& disk);
+
+/// A slot's entry goes to another slot.
+struct SlotMove {
+  std::uint32_t from = 0;
+  std::uint32_t to = 0;
+};
+
+/// Moves entries, all at once, in both arrays, and sets the CRCs. A slot that is left becomes zeros. Throws Error when a
+/// slot does not exist, is named twice, has no entry to move, or holds one that would be lost.
+void move_slots(Structures& structures, const std::vector<SlotMove>& moves);
+
+}  // namespace gptgrow
