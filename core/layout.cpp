@@ -17,9 +17,10 @@ struct Tail {
   std::int64_t header;
 };
 
+/// An EndingLBA may be any number: what lies beyond every disk is taken back so far that sums stay in range.
 std::int64_t number(Lba lba)
 {
-  return static_cast<std::int64_t>(std::min(lba.value, kMaxDiskSizeBytes));
+  return static_cast<std::int64_t>(std::min(lba.value, std::uint64_t{1} << 62));
 }
 
 Lba moved(std::int64_t lba, std::int64_t delta)
@@ -57,76 +58,85 @@ void check_not_truncated(const Image& image, const Table& table)
              image.size_bytes());
 }
 
-/// What keeps a disk from being smaller.
-struct Limit {
-  std::int64_t smallest_delta;
-  std::optional<Entry> entry;  // none: the structures themselves
+/// A move of the tail at which all fits, and the entry that kept it from being smaller; none: the structures themselves.
+struct Fit {
+  std::int64_t delta;
+  std::optional<Entry> in_the_way;
 };
 
-class Fit {
-public:
-  Fit(const Image& image, const Table& table, const Tail& tail)
-      : image_end_(static_cast<std::int64_t>((image.size_bytes() + table.sector_size_bytes - 1) / table.sector_size_bytes)),
-        table_(table),
-        tail_(tail),
-        entries_(table.used_entries())
-  {
-  }
+/// The moves, first to last, that would lay the new backup over data of an entry.
+struct Blocked {
+  std::int64_t first;
+  std::int64_t last;
+  const Entry* entry;
+};
 
-  /// Shrinking, every entry must end inside the usable area. Growing, entries outside it are served as they are, but
-  /// the new backup must not lie on their data.
-  Limit limit(std::int64_t delta) const
-  {
-    Limit result{number(table_.primary.first_usable_lba()) - tail_.last_usable, std::nullopt};
-    for (const Entry& entry : entries_) {
-      const std::int64_t needed = delta < 0 ? number(entry.last_lba) - tail_.last_usable : needed_to_clear(entry, delta);
-      if (needed > result.smallest_delta)
-        result = {needed, entry};
+/// Where the new backup would cover the image's bytes of an entry that reaches into the tail; what the old valid backup
+/// covers is no data. Sorted by the first move.
+std::vector<Blocked> blocked_moves(const Image& image, const Table& table, const Tail& tail,
+                                   std::span<const Entry> entries)
+{
+  const std::int64_t array_sectors = static_cast<std::int64_t>(table.primary.array_sectors());
+  const std::int64_t array_end = tail.array + array_sectors;
+  const std::uint64_t image_sectors =
+      image.size_bytes() / table.sector_size_bytes + (image.size_bytes() % table.sector_size_bytes != 0);
+  std::vector<Blocked> blocked;
+  const auto block = [&](const Entry& entry, std::int64_t first, std::int64_t last) {
+    first = std::max(first, number(entry.first_lba));
+    last = std::min({last, number(entry.last_lba), static_cast<std::int64_t>(image_sectors) - 1});
+    if (first > last)
+      return;
+    blocked.push_back({first - array_end + 1, last - tail.array, &entry});
+    blocked.push_back({first - tail.header, last - tail.header, &entry});
+  };
+  for (const Entry& entry : entries) {
+    if (number(entry.last_lba) < tail.array)
+      continue;
+    if (table.backup) {
+      block(entry, array_end, tail.header - 1);
+      block(entry, tail.header + 1, INT64_MAX);
+    } else {
+      block(entry, tail.array, INT64_MAX);
     }
-    return result;
   }
+  std::ranges::sort(blocked, {}, &Blocked::first);
+  return blocked;
+}
 
-private:
-  /// The smallest delta at which the backup array begins behind the image's bytes of `entry`; 0 or less: any will do.
-  std::int64_t needed_to_clear(const Entry& entry, std::int64_t delta) const
-  {
-    const std::int64_t first = std::max(number(entry.first_lba), tail_.array);
-    const std::int64_t last = std::min(number(entry.last_lba), image_end_ - 1);
-    if (first > last || (table_.backup && (delta == 0 || is_old_backup(first, last))))
-      return INT64_MIN;
-    return last - tail_.array + 1;
+/// The smallest move from `delta` on at which all fits. Shrinking, every entry must end inside the usable area. Growing,
+/// entries outside it are served as they are, but not cut off, and the new backup must not lie on their data.
+Fit next_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta)
+{
+  const std::vector<Entry> entries = table.used_entries();
+  Fit fit{delta, std::nullopt};
+  const auto at_least = [&](std::int64_t needed, const Entry* entry) {
+    if (fit.delta < needed)
+      fit = {needed, entry ? std::optional(*entry) : std::nullopt};
+  };
+  at_least(number(table.primary.first_usable_lba()) - tail.last_usable, nullptr);
+  for (const Entry& entry : entries) {
+    at_least(std::min<std::int64_t>(number(entry.last_lba) - tail.last_usable, 0), &entry);
+    at_least(number(entry.last_lba) - tail.header, &entry);
   }
-
-  bool is_old_backup(std::int64_t first, std::int64_t last) const
-  {
-    const std::int64_t array_end = tail_.array + static_cast<std::int64_t>(table_.primary.array_sectors());
-    return last < array_end || (last == tail_.header && (first == tail_.header || array_end == tail_.header));
-  }
-
-  std::int64_t image_end_;  // in sectors, a last one that is cut off included
-  const Table& table_;
-  const Tail& tail_;
-  std::vector<Entry> entries_;
-};
+  for (const Blocked& blocked : blocked_moves(image, table, tail, entries))
+    if (blocked.first <= fit.delta)
+      at_least(blocked.last + 1, blocked.entry);
+  return fit;
+}
 
 void check_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta)
 {
-  const Fit fit(image, table, tail);
-  Limit limit = fit.limit(delta);
-  if (delta >= limit.smallest_delta)
+  const Fit fit = next_fit(image, table, tail, delta);
+  if (fit.delta == delta)
     return;
-  const std::optional<Entry> in_the_way = limit.entry;
-  if (delta < 0 && limit.smallest_delta > 0)
-    limit.smallest_delta = std::max<std::int64_t>(0, fit.limit(0).smallest_delta);
-
-  const std::uint32_t sector_size_bytes = table.sector_size_bytes;
-  const auto size_at = [&](std::int64_t d) { return (moved(tail.header, d).value + 1) * sector_size_bytes; };
+  const auto size_at = [&](std::int64_t d) { return (moved(tail.header, d).value + 1) * table.sector_size_bytes; };
   const std::string reason =
-      in_the_way ? fmt::format("slot {} ends at LBA {}, ", in_the_way->slot, in_the_way->last_lba.value) : "";
-  refuse("{}: size {} is too small: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; "
-         "the smallest possible size is {}",
-         image.path(), size_at(delta), reason, tail.last_usable + delta, tail.array + delta,
-         format_size(size_at(limit.smallest_delta)));
+      fit.in_the_way ? fmt::format("slot {} ends at LBA {}, ", fit.in_the_way->slot, fit.in_the_way->last_lba.value) : "";
+  const std::string smallest = moved(tail.header, fit.delta) > max_lba(table.sector_size_bytes)
+                                   ? "no size is possible"
+                                   : "the smallest possible size is " + format_size(size_at(fit.delta));
+  refuse("{}: size {} is too small: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; {}",
+         image.path(), size_at(delta), reason, tail.last_usable + delta, tail.array + delta, smallest);
 }
 
 /// Builds the regions of a layout from the bottom up.

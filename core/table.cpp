@@ -215,6 +215,10 @@ Table rebuild_primary(const Image& image, const FoundTables& found)
     refuse("{}: backup header at LBA {}: FirstUsableLBA {}, expected at least {}: an array of {} sectors at LBA {} "
            "must fit before it", image.path(), backup.at.value, header.first_usable_lba().value,
            array_lba.value + header.array_sectors(), header.array_sectors(), array_lba.value);
+  if (backup.header.partition_entry_lba().value < array_lba.value + header.array_sectors())
+    refuse("{}: backup header at LBA {}: PartitionEntryLBA {}, expected at least {}, behind the primary array",
+           image.path(), backup.at.value, backup.header.partition_entry_lba().value,
+           array_lba.value + header.array_sectors());
   header.set_my_lba(kPrimaryLba);
   header.set_alternate_lba(backup.at);
   header.set_partition_entry_lba(array_lba);

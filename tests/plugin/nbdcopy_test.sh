@@ -7,12 +7,11 @@ image esxi5-512
 size=$((64 << 30))
 model esxi5-512 $size
 served esxi5-512.raw size=64G 'nbdcopy "$uri" copy.raw'
-cmp copy.raw expected.raw || fail "nbdcopy to a new file"
-[ "$(stat -c %s copy.raw)" = $size ] || fail "size of the copy"
+same copy.raw || fail "nbdcopy to a new file"
 # What is empty is not copied: the copy takes no more room than the image and a few blocks for the new tail.
 [ "$(stat -c %b copy.raw)" -le $(($(stat -c %b esxi5-512.raw) + 512)) ] || fail "blocks of the copy"
 
 truncate -s $size target.raw
 served esxi5-512.raw reference=target.raw 'nbdcopy --connections=4 --requests=64 "$uri" target.raw'
-cmp target.raw expected.raw || fail "nbdcopy with reference="
+same target.raw || fail "nbdcopy with reference="
 unchanged esxi5-512

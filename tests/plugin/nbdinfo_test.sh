@@ -3,9 +3,8 @@
 # nbdinfo sees what the plugin says of itself: exact size, read-only, multi-conn, cache, block sizes, extents.
 . "$(dirname "$0")/common.sh"
 
-image holes-512 2>/dev/null || image esxi5-512
-name=$(basename ./*.raw .raw)
-served "$name.raw" size=64G 'nbdinfo --json "$uri"' >info.json
+image holes-512
+served holes-512.raw size=64G 'nbdinfo --json "$uri"' >info.json
 /usr/bin/python3 - <<'EOF' || fail "nbdinfo: $(cat info.json)"
 import json
 export = json.load(open("info.json"))["exports"][0]
@@ -15,12 +14,12 @@ for key, value in wanted.items():
     assert export[key] == value, (key, export[key], value)
 assert "as a disk of 68719476736 bytes" in export["description"]
 EOF
-served "$name.raw" size=64G 'nbdinfo --map "$uri"' >map.txt
+served holes-512.raw size=64G 'nbdinfo --map "$uri"' >map.txt
 awk '{ if ($1 != end) exit 1; end = $1 + $2; kind = $4; if (kind != "data" && kind != "hole,zero") exit 1 }
   END { if (end != 68719476736 || kind != "data") exit 1 }' map.txt || fail "nbdinfo --map: $(cat map.txt)"
 
 # Asked for one extent only, the server gives one, and none reaches past what was asked for.
-/usr/bin/python3 - "$plugin" "$name.raw" <<'EOF' || fail "one extent"
+/usr/bin/python3 - "$plugin" holes-512.raw <<'EOF' || fail "one extent"
 import sys, nbd
 handle = nbd.NBD()
 handle.add_meta_context("base:allocation")
@@ -31,4 +30,4 @@ for offset, count in [(0, 1 << 20), (511, 2), (0, 64 << 20), ((64 << 30) - 1, 1)
     assert len(found) == 1 and len(found[0]) == 2 and 0 < found[0][0] <= count, (offset, count, found)
 handle.shutdown()
 EOF
-unchanged "$name"
+unchanged holes-512

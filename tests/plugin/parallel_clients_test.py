@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import nbd  # noqa: E402
-from images.catalogue import CATALOGUE  # noqa: E402
+from images.catalogue import Disk  # noqa: E402
 from model.contract_model import expected, read_regions  # noqa: E402
 from plugin import nbdkit  # noqa: E402
 
@@ -59,7 +59,7 @@ def main() -> int:
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch, "image.raw")
-        CATALOGUE["standard-512" if "standard-512" in CATALOGUE else "esxi5-512"].make(image)
+        Disk().write(image)
         socket = str(Path(scratch, "socket"))
         environment = dict(os.environ)
         if preload := os.environ.get("GPTGROW_PRELOAD"):

@@ -1,36 +1,41 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A device that cannot read some of its sectors: EIO for them, all other bytes right, the server lives on.
+# The image lies on a file system whose reads fail for a while: EIO as long as they do, the right bytes before and after.
 . "$(dirname "$0")/common.sh"
 
-command -v dmsetup >/dev/null && [ "$(id -u)" = 0 ] && dmsetup targets 2>/dev/null | grep -q '^error' ||
-  { echo "no device mapper here" >&2; exit 77; }
-image esxi5-512
-sectors=$(($(stat -c %s esxi5-512.raw) / 512))
-loop=$(losetup --find --show --read-only esxi5-512.raw)
-name=gptgrow-read-error-$$
-trap 'dmsetup remove --retry "$name" 2>/dev/null || true; losetup -d "$loop"; rm -rf "$scratch"' EXIT
-printf '0 8192 linear %s 0\n8192 8 error\n8200 %d linear %s 8200\n' "$loop" $((sectors - 8200)) "$loop" |
-  dmsetup create --readonly "$name"
+image holes-512
+size=$((64 << 20))
+model holes-512 $size
+mounted --filter=error file holes-512.raw error-pread=EIO error-pread-rate=1 error-pread-file="$scratch/bad"
 
-model esxi5-512 $((64 << 30))
-/usr/bin/python3 - "$plugin" "/dev/mapper/$name" <<'EOF' || fail "reads around the bad sectors"
-import errno, sys, nbd
+/usr/bin/python3 - "$plugin" "$scratch" $size <<'EOF' || fail "reads around an error"
+import os, sys, nbd
+plugin, scratch, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+bad = f"{scratch}/bad"
 handle = nbd.NBD()
-handle.connect_command(["nbdkit", "-s", "--exit-with-parent", sys.argv[1], sys.argv[2], "size=64G"])
-expected = open("expected.raw", "rb")
-def read(offset, length):
-    expected.seek(offset)
-    assert handle.pread(length, offset) == expected.read(length), offset
+handle.connect_command(["nbdkit", "-s", "--exit-with-parent", plugin, f"{scratch}/mnt/disk", f"size={size}"])
+expected = open(f"{scratch}/expected.raw", "rb").read()
+image_size = os.stat(f"{scratch}/holes-512.raw").st_size
+
+def whole():
+    return b"".join(bytes(handle.pread(1 << 20, at)) for at in range(0, size, 1 << 20))
+
+assert whole() == expected
 for _ in range(2):
-    read(0, 8192 * 512)
-    read(8200 * 512, 1 << 20)
+    open(bad, "w").close()
+    # Nothing of it is in the page cache any more.
+    os.posix_fadvise(os.open(f"{scratch}/mnt/disk", os.O_RDONLY), 0, 0, os.POSIX_FADV_DONTNEED)
     try:
-        handle.pread(512, 8192 * 512)
-        raise SystemExit("no error")
+        handle.pread(65536, 262144)
+        sys.exit("no error")
     except nbd.Error as why:
         assert why.errno == "EIO", why
-read((64 << 30) - (1 << 20), 1 << 20)
+    # The header and the grown area are not the image's.
+    assert handle.pread(512, 512) == expected[512:1024]
+    assert handle.pread(65536, size - 1048576) == expected[size - 1048576 : size - 983040]
+    os.unlink(bad)
+    assert whole() == expected
 handle.shutdown()
 EOF
-unchanged esxi5-512
+unmount
+unchanged holes-512
