@@ -119,6 +119,14 @@ Extent Disk::extent(ByteRange range) const
   return {part.size, region.source == Source::hole};
 }
 
+std::optional<std::uint64_t> Disk::image_offset(ByteRange range) const
+{
+  const Region& region = layout_.regions.at(range.offset);
+  if (region.source != Source::image || common(region, range) != range)
+    return std::nullopt;
+  return source_offset(region, range.offset);
+}
+
 void Disk::prefetch(ByteRange range) const
 {
   while (range.size != 0) {

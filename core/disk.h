@@ -44,6 +44,10 @@ public:
   /// kind. Precondition: `range` is not empty and lies inside size_bytes().
   Extent extent(ByteRange range) const;
 
+  /// Where `range` lies in the image file, for those who hand its descriptor on instead of bytes; none when a part of it
+  /// is not the image's. Precondition: `range` is not empty and lies inside size_bytes().
+  std::optional<std::uint64_t> image_offset(ByteRange range) const;
+
   /// Asks the kernel to read the image's part of `range` ahead. Precondition: `range` lies inside size_bytes().
   void prefetch(ByteRange range) const;
 

@@ -41,4 +41,13 @@ std::vector<Entry> used_entries(std::span<const std::byte> array, std::uint32_t 
   return entries;
 }
 
+ByteRange bytes_of(const Entry& entry, std::uint32_t sector_size_bytes, std::uint64_t disk_size_bytes)
+{
+  const Lba end{disk_size_bytes / sector_size_bytes};
+  if (entry.first_lba >= end || entry.last_lba < entry.first_lba)
+    return {};
+  const std::uint64_t count = std::min(entry.last_lba.value, end.value - 1) - entry.first_lba.value + 1;
+  return bytes_of(entry.first_lba, count, sector_size_bytes);
+}
+
 }  // namespace gptgrow

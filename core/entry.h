@@ -26,4 +26,8 @@ struct Entry {
 /// bytes of the array that make no whole entry are ignored.
 std::vector<Entry> used_entries(std::span<const std::byte> array, std::uint32_t entry_size_bytes);
 
+/// The bytes of `entry` that lie on a disk of `disk_size_bytes`; empty, at 0, when there are none or it ends before it
+/// begins.
+ByteRange bytes_of(const Entry& entry, std::uint32_t sector_size_bytes, std::uint64_t disk_size_bytes);
+
 }  // namespace gptgrow
