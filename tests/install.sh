@@ -4,10 +4,10 @@
 # Installs the Debian packages that a group needs and this machine lacks. The one list of packages in the project.
 set -euo pipefail
 
-build="cmake g++ libboost-dev libcli11-dev libfdisk-dev libfmt-dev nbdkit nbdkit-plugin-dev ninja-build
+build="cmake g++ libboost-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev nbdkit nbdkit-plugin-dev ninja-build
   nlohmann-json3-dev perl pkg-config"
-quickstart="$build dosfstools fdisk fuse3 gdisk libnbd-bin mtools syslinux-common"
-test="$quickstart busybox-static catch2 cloud-guest-utils cpio fio gddrescue kmod nbd-client parted python3
+quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
+test="$quickstart busybox-static catch2 cloud-guest-utils cpio fio fuse3 gddrescue kmod nbd-client parted python3
   python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils syslinux xz-utils"
 
 case ${1:-} in
