@@ -13,21 +13,28 @@ readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii 
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
   dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq"
 
+kernel_package() {
+  apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1
+}
+
 # The package is unpacked, not installed: a machine that runs tests keeps its own kernel.
 unpack_kernel() {
   local package
-  package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
+  package=$(kernel_package)
   if [ -z "$package" ]; then
     apt-get update -qq
-    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
+    package=$(kernel_package)
   fi
   [ "$(cat "$out/kernel/package" 2>/dev/null)" != "$package" ] || return 0
   rm -rf "$out/kernel"
   mkdir -p "$out/kernel"
-  (cd "$out/kernel" && apt-get download -qq "$package" 2>download.log) || { cat "$out/kernel/download.log" >&2; exit 1; }
+  (cd "$out/kernel" && apt-get -o APT::Sandbox::User=root download -qq "$package")
   dpkg-deb -x "$out/kernel/$package"_*.deb "$out/kernel/tree"
   rm "$out/kernel/$package"_*.deb
-  [ ! -d "$out/kernel/tree/lib" ] || { mkdir -p "$out/kernel/tree/usr"; mv "$out/kernel/tree/lib" "$out/kernel/tree/usr/"; }
+  if [ -d "$out/kernel/tree/lib" ]; then
+    mkdir -p "$out/kernel/tree/usr"
+    mv "$out/kernel/tree/lib" "$out/kernel/tree/usr/"
+  fi
   ln -s usr/lib "$out/kernel/tree/lib"
   find "$out/kernel/tree" -name '*.ko.xz' -exec unxz {} +
   depmod -b "$out/kernel/tree" "$(ls "$out/kernel/tree/usr/lib/modules")"
@@ -48,7 +55,8 @@ add_modules() {  # add_modules ROOT MODULE ...
   local root=$1 release tree=$out/kernel/tree file
   shift
   release=$(ls "$tree/usr/lib/modules")
-  for file in $(modprobe -C /dev/null -S "$release" -d "$tree" -a --show-depends "$@" | sed -n 's/^insmod //p' | sort -u); do
+  modprobe -C /dev/null -S "$release" -d "$tree" -a --show-depends "$@" | sed -n 's/^insmod //p' | sort -u |
+  while read -r file; do
     install -D -m 644 "$file" "$root/usr/lib/modules/$release/${file##*/}"
   done
   cp "$tree/usr/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$root/usr/lib/modules/$release/"

@@ -37,7 +37,8 @@ start_guest() {  # start_guest SECONDS CASE_CPIO LOG ARGUMENT ...: LOG.console a
   local seconds=$1 case_cpio=$2 log=$3
   shift 3
   cat "$build/guest.cpio" "$case_cpio" >"$work/initrd"
-  qemu "$seconds" -kernel "$build/vmlinuz" -initrd "$work/initrd" -append "console=ttyS0 loglevel=6 panic=-1 mitigations=off" \
+  qemu "$seconds" -kernel "$build/vmlinuz" -initrd "$work/initrd" \
+    -append "console=ttyS0 loglevel=6 panic=-1 mitigations=off" \
     -serial "file:$log.console" -serial "file:$log.results" "$@"
 }
 
