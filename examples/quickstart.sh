@@ -16,7 +16,6 @@ readonly kPlugin=$PWD/build/release/nbd-plugin/nbdkit-gptgrow-plugin.so
 work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-trap 'exit 0' INT TERM
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -25,6 +24,7 @@ quietly() {  # shows what a command says only when it fails
 }
 
 serve_until_interrupted() {
+  trap 'exit 0' INT TERM
   nbdkit -f -U "$work/socket" "$kPlugin" file="$image" size="$size" &
   server=$!
   while [ ! -S "$work/socket" ]; do
@@ -102,7 +102,7 @@ step "packages"
 tests/install.sh quickstart
 step "build"
 quietly cmake --preset release
-quietly cmake --build --preset release
+quietly cmake --build --preset release --target nbdkit-gptgrow-plugin
 echo "$kPlugin"
 
 if [ -n "$image" ]; then
