@@ -19,6 +19,7 @@ Exit run_command(int argc, char** argv)
   add_inspect(app, run);
   add_plan(app, run);
   add_compare(app, run);
+  add_repair(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

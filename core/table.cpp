@@ -27,7 +27,8 @@ ByteRange array_range(const Header& header, Lba lba)
   return {bytes_of(lba, 1, header.sector_size_bytes()).offset, header.array_size_bytes()};
 }
 
-/// Precondition: the sector at `at` lies inside the image.
+}  // namespace
+
 FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba at)
 {
   Header header(read_bytes(image, bytes_of(at, 1, sector_size_bytes)));
@@ -47,6 +48,8 @@ FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba a
                               fmt::format("0x{:08x}", crc)});
   return table;
 }
+
+namespace {
 
 std::optional<FoundTable> find_backup(const Image& image, const FoundTable& primary, Lba last_lba)
 {

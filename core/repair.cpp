@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/repair.h"
+
+#include "core/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace gptgrow {
+
+namespace {
+
+constexpr std::size_t kMaxListed = 8;
+
+bool overlap(ByteRange a, ByteRange b)
+{
+  return a.offset < b.end() && b.offset < a.end();
+}
+
+std::vector<std::byte> read_bytes(const Image& image, ByteRange range)
+{
+  std::vector<std::byte> bytes(range.size);
+  image.read(range.offset, bytes);
+  return bytes;
+}
+
+/// The tables that `disk` holds, the valid one in the last LBA before one that is left behind: that is where a kernel
+/// looks.
+FoundTables tables_of(const Image& disk, std::optional<std::uint32_t> sector_size_bytes)
+{
+  FoundTables tables = find_tables(disk, sector_size_bytes);
+  if (tables.last_lba > kPrimaryLba)
+    if (FoundTable last = read_table(disk, tables.sector_size_bytes, tables.last_lba); last.valid())
+      tables.backup = std::move(last);
+  return tables;
+}
+
+const FoundTable& table_that_counts(const Image& disk, const FoundTables& tables)
+{
+  if (tables.primary.valid())
+    return tables.primary;
+  if (tables.backup && tables.backup->valid())
+    return *tables.backup;
+  (void)choose_table(disk, tables, TableChoice::primary);  // throws: it says what is wrong
+  refuse("{}: no valid GPT", disk.path());
+}
+
+auto identity(const Entry& entry)
+{
+  return std::tuple(entry.partition_guid, entry.type_guid, entry.first_lba, entry.last_lba);
+}
+
+/// Refuses unless both name the same partitions, in whatever slots.
+void check_same_partitions(const Image& disk, const std::vector<Entry>& found, const std::string& image,
+                           const std::vector<Entry>& wanted, const std::vector<std::uint32_t>& replaced_slots)
+{
+  std::map<decltype(identity(found[0])), std::vector<const Entry*>> missing;  // wanted, not found
+  for (const Entry& entry : wanted)
+    missing[identity(entry)].push_back(&entry);
+  std::vector<const Entry*> foreign;
+  for (const Entry& entry : found) {
+    auto& same = missing[identity(entry)];
+    if (same.empty())
+      foreign.push_back(&entry);
+    else
+      same.pop_back();
+  }
+
+  std::vector<std::string> sentences;
+  std::vector<std::uint32_t> slots;
+  const auto tell = [&](const std::string& path, const Entry& entry) {
+    if (std::ranges::find(replaced_slots, entry.slot) != replaced_slots.end())
+      return;
+    slots.push_back(entry.slot);
+    sentences.push_back(fmt::format("only in {}: slot {}, LBA {}-{}, type {}, GUID {}", path, entry.slot,
+                                    entry.first_lba.value, entry.last_lba.value, to_string(entry.type_guid),
+                                    to_string(entry.partition_guid)));
+  };
+  for (const auto& [key, entries] : missing)
+    for (const Entry* entry : entries)
+      tell(image, *entry);
+  for (const Entry* entry : foreign)
+    tell(disk.path(), *entry);
+  if (sentences.empty())
+    return;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(sentences.size(), kMaxListed); ++i)
+    list += "\n  " + sentences[i];
+  if (sentences.size() > kMaxListed)
+    list += fmt::format("\n  and {} more", sentences.size() - kMaxListed);
+  std::ranges::sort(slots);
+  slots.erase(std::ranges::unique(slots).begin(), slots.end());
+  refuse("{}: its partitions are not those of {}: {}{}", disk.path(), image, list,
+         sentences.size() > kMaxListed
+             ? ""
+             : fmt::format("\n--slot {} would give these slots the image's entries, or none", fmt::join(slots, ",")));
+}
+
+/// Refuses to write over data of a partition.
+void check_writes_no_data(const Image& disk, const std::vector<const Structure*>& structures,
+                          const std::vector<Entry>& entries, std::uint32_t sector_size_bytes)
+{
+  for (const Structure* structure : structures)
+    for (const Entry& entry : entries)
+      if (overlap(structure->range(), bytes_of(entry, sector_size_bytes, disk.size_bytes())))
+        refuse("{}: the {} would be at byte {}, which is in the partition of slot {} (LBA {}-{}): nothing is written",
+               disk.path(), name_of(structure->kind), structure->offset, entry.slot, entry.first_lba.value,
+               entry.last_lba.value);
+}
+
+/// Refuses when the table that is rewritten first would hurt the one that has to survive that.
+void check_survivor(const Image& disk, const FoundTable& survivor, const std::vector<const Structure*>& first)
+{
+  const Header& header = survivor.header;
+  const std::uint32_t sector_size_bytes = header.sector_size_bytes();
+  for (const Structure* structure : first)
+    for (const ByteRange range : {bytes_of(survivor.at, 1, sector_size_bytes),
+                                  bytes_of(header.partition_entry_lba(), header.array_sectors(), sector_size_bytes)})
+      if (overlap(structure->range(), range))
+        refuse("{}: the new {} would lie on the only valid table, whose header is at LBA {}: nothing is written",
+               disk.path(), name_of(structure->kind), survivor.at.value);
+}
+
+/// What of the old backup may become zeros: on this disk it is still the one that is known to be left behind.
+std::vector<const Structure*> removable(const Image& disk, const Structures& structures, const Image& image,
+                                        const std::vector<Entry>& entries)
+{
+  std::vector<const Structure*> result;
+  for (const Structure& structure : structures.old_backup) {
+    const bool is_data = std::ranges::any_of(entries, [&](const Entry& entry) {
+      return overlap(structure.range(), bytes_of(entry, structures.sector_size_bytes, disk.size_bytes()));
+    });
+    if (!is_data && read_bytes(disk, structure.range()) == read_bytes(image, structure.range()))
+      result.push_back(&structure);
+    else
+      return {};
+  }
+  return result;
+}
+
+RepairPlan plan_writes(const Image& disk, const Image& image, const FoundTables& tables, Structures structures,
+                       const std::vector<Entry>& entries)
+{
+  const FoundTable& counts = table_that_counts(disk, tables);
+  const auto old_backup = removable(disk, structures, image, entries);
+  std::vector<const Structure*> first{&structures.backup_array, &structures.backup_header};
+  std::vector<const Structure*> second{&structures.primary_array, &structures.primary_header};
+  if (!tables.primary.valid())
+    std::swap(first, second);
+  check_survivor(disk, counts, first);
+
+  std::vector<const Structure*> order = first;
+  order.insert(order.end(), second.begin(), second.end());
+  order.push_back(&structures.mbr);
+  check_writes_no_data(disk, order, entries, structures.sector_size_bytes);
+  order.insert(order.end(), old_backup.begin(), old_backup.end());
+
+  RepairPlan plan{.disk_size_bytes = disk.size_bytes(),
+                  .sector_size_bytes = structures.sector_size_bytes,
+                  .writes = {},
+                  .changes = {}};
+  for (const Structure* structure : order)
+    if (std::vector<std::byte> before = read_bytes(disk, structure->range()); before != structure->bytes)
+      plan.writes.push_back({name_of(structure->kind), structure->offset, std::move(before), structure->bytes});
+  if (old_backup.empty())
+    structures.old_backup.clear();
+  plan.changes = changes(disk, structures);
+  return plan;
+}
+
+void check_whole_sectors(const Image& disk, std::uint32_t sector_size_bytes)
+{
+  if (disk.device_sector_size_bytes() != 0 && disk.device_sector_size_bytes() != sector_size_bytes)
+    refuse("{}: sectors of {} bytes, expected {} as in the table: its partitions would not be seen", disk.path(),
+           disk.device_sector_size_bytes(), sector_size_bytes);
+}
+
+}  // namespace
+
+RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
+                                  const std::vector<std::uint32_t>& replaced_slots)
+{
+  options.reference = disk.path();
+  if (same_medium(disk, Image(options.file)))
+    refuse("{}: is the image itself, {}: nothing to repair it from; --relocate repairs a disk from itself", disk.path(),
+           options.file);
+  const FoundTables tables = tables_of(disk, options.sector_size_bytes);
+  const FoundTable& counts = table_that_counts(disk, tables);
+  const Disk served(options);
+  Structures structures = structures_of(served);
+  if (tables.sector_size_bytes != structures.sector_size_bytes)
+    refuse("{}: table for {}-byte sectors, expected {} as in {}", disk.path(), tables.sector_size_bytes,
+           structures.sector_size_bytes, options.file);
+  check_whole_sectors(disk, structures.sector_size_bytes);
+
+  const std::vector<Entry> found = used_entries(counts.array, counts.header.entry_size_bytes());
+  std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
+  check_same_partitions(disk, found, options.file, entries, replaced_slots);
+  std::ranges::copy_if(found, std::back_inserter(entries), [&](const Entry& entry) {
+    return std::ranges::find(replaced_slots, entry.slot) == replaced_slots.end();
+  });
+  return plan_writes(disk, served.image(), tables, std::move(structures), entries);
+}
+
+RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const std::vector<SlotMove>& moves)
+{
+  options.file = options.reference = disk.path();
+  const FoundTables tables = tables_of(disk, options.sector_size_bytes);
+  (void)table_that_counts(disk, tables);
+  if (!tables.primary.valid()) {
+    if (!moves.empty())
+      refuse("{}: the primary table is damaged: if an earlier repair was cut off, take it back with --undo FILE, or "
+             "finish it with --relocate, before moving slots", disk.path());
+    options.table = TableChoice::backup;
+  }
+  const Disk served(options);
+  Structures structures = structures_of(served);
+  check_whole_sectors(disk, structures.sector_size_bytes);
+  if (!moves.empty())
+    move_slots(structures, moves);
+  const std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
+  return plan_writes(disk, disk, tables, std::move(structures), entries);
+}
+
+void write_and_check(const std::vector<Write>& writes, Target& target)
+{
+  for (const Write& write : writes) {
+    target.write(write.offset, write.after);
+    target.flush();
+  }
+  for (const Write& write : writes) {
+    std::vector<std::byte> found(write.after.size());
+    target.read(write.offset, found);
+    const auto [wrong, expected] = std::ranges::mismatch(found, write.after);
+    if (wrong != found.end())
+      refuse("the {} does not hold what was written: byte {} is 0x{:02x}, expected 0x{:02x}; the disk is failing, or "
+             "something else writes to it", write.what,
+             write.offset + static_cast<std::uint64_t>(wrong - found.begin()), std::to_integer<unsigned>(*wrong),
+             std::to_integer<unsigned>(*expected));
+  }
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A repair as writes in an order that keeps a valid GPT on the disk at every moment.
+//
+// While one table is rewritten, the other one is valid: the survivor of the start (the primary, if it is valid, else the
+// backup) is rewritten last. Each write is durable before the next begins. A write that is cut off, with sectors in any
+// state, therefore hurts at most the table that is being rewritten. MBR and the zeros over an old backup come at the end.
+// Undoing writes in the reverse order passes through the same states.
+#pragma once
+
+#include "core/changes.h"
+#include "core/target.h"
+
+namespace gptgrow {
+
+/// Sectors that get other bytes.
+struct Write {
+  std::string what;  // "primary array"
+  std::uint64_t offset = 0;
+  std::vector<std::byte> before;
+  std::vector<std::byte> after;
+
+  ByteRange range() const { return {offset, after.size()}; }
+};
+
+struct RepairPlan {
+  std::uint64_t disk_size_bytes = 0;
+  std::uint32_t sector_size_bytes = 0;
+  std::vector<Write> writes;    // in the order in which they are done; empty: nothing to do
+  std::vector<Change> changes;  // the same, named
+};
+
+/// MBR, headers and arrays of the image that `options` name, for the size of `disk`. Throws Error when the partitions
+/// of `disk` are not the image's (GUID, type, first and last LBA), but for the slots in `replaced_slots`, which get the
+/// image's entry, or none; when `disk` has no valid GPT; when it is the image; when a structure would lie on a partition.
+RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
+                                  const std::vector<std::uint32_t>& replaced_slots);
+
+/// The disk's own table, at the end of the disk, its entries moved. Without `moves` the table that counts is the primary,
+/// or the backup where the primary is damaged; with them a damaged primary is refused. Throws Error like the other.
+RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const std::vector<SlotMove>& moves);
+
+/// Writes, each durable before the next, then reads back. Throws Error when the disk does not hold what was written.
+void write_and_check(const std::vector<Write>& writes, Target& target);
+
+}  // namespace gptgrow

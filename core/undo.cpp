@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/undo.h"
+
+#include "core/error.h"
+#include "core/file_descriptor.h"
+#include "core/named_fields.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+constexpr std::string_view kMagic = "gptgrow undo 1\n";
+constexpr std::string_view kCrcKey = "crc32 0x";
+
+/// What a disk writes at once, however long its sectors are.
+constexpr std::size_t kAtomicBytes = 512;
+
+/// Two arrays at most as large as arrays may be, twice in hex, with room for the rest.
+constexpr std::uint64_t kMaxFileSizeBytes = 16 * kMaxArraySizeBytes;
+
+[[noreturn]] void fail(const std::string& path)
+{
+  throw std::system_error(errno, std::generic_category(), path);
+}
+
+std::uint32_t crc32_of(std::string_view text)
+{
+  return crc32(std::as_bytes(std::span(text)));
+}
+
+void sync_directory(const std::string& path)
+{
+  const std::string parent = std::filesystem::path(path).parent_path();
+  const std::string directory = parent.empty() ? "." : parent;
+  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() == -1 || ::fsync(fd.get()) == -1)
+    fail(directory);
+}
+
+/// Reads the lines of an undo file whose checksum is right.
+class Parser {
+public:
+  Parser(const std::string& path, std::string_view text) : path_(path), rest_(text) {}
+
+  bool at_end() const { return rest_.empty(); }
+
+  /// The rest of the next line, which must begin with `key` and a space.
+  std::string_view value(std::string_view key)
+  {
+    const std::size_t end = rest_.find('\n');
+    std::string_view line = rest_.substr(0, end);
+    if (end == rest_.npos || !line.starts_with(key) || line.substr(key.size(), 1) != " ")
+      refuse("{}: \"{}\", expected \"{} ...\"", path_, std::string(line.substr(0, 40)), key);
+    rest_.remove_prefix(end + 1);
+    return line.substr(key.size() + 1);
+  }
+
+  std::uint64_t number(std::string_view text) const
+  {
+    std::uint64_t result = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
+    if (error != std::errc() || end != text.data() + text.size() || result > kMaxDiskSizeBytes)
+      refuse("{}: \"{}\", expected a number", path_, std::string(text));
+    return result;
+  }
+
+  std::vector<std::byte> bytes(std::string_view hex) const
+  {
+    std::vector<std::byte> result(hex.size() / 2);
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      unsigned value = 0;
+      const char* digits = hex.data() + 2 * i;
+      if (std::from_chars(digits, digits + 2, value, 16).ptr != digits + 2)
+        refuse("{}: \"{}\", expected hex digits", path_, std::string(digits, 2));
+      result[i] = static_cast<std::byte>(value);
+    }
+    return result;
+  }
+
+private:
+  const std::string& path_;
+  std::string_view rest_;
+};
+
+std::string read_file(const std::string& path)
+{
+  const Image file(path);
+  if (file.size_bytes() > kMaxFileSizeBytes)
+    refuse("{}: {} bytes long, no undo file", path, file.size_bytes());
+  std::string text(file.size_bytes(), '\0');
+  file.read(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+}  // namespace
+
+void save_undo(const std::string& path, const Undo& undo)
+{
+  std::string text = fmt::format("{}disk_size_bytes {}\nsector_size_bytes {}\n", kMagic, undo.disk_size_bytes,
+                                 undo.sector_size_bytes);
+  for (const Write& write : undo.writes)
+    text += fmt::format("write {} {}\nbefore {}\nafter {}\n", write.offset, write.what, to_hex(write.before),
+                        to_hex(write.after));
+  text += fmt::format("{}{:08x}\n", kCrcKey, crc32_of(text));
+
+  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd.get() == -1 && errno == EEXIST)
+    refuse("{}: exists; an undo file is never overwritten", path);
+  if (fd.get() == -1)
+    fail(path);
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t count = ::write(fd.get(), rest.data(), rest.size());
+    if (count == -1 && errno != EINTR)
+      fail(path);
+    rest.remove_prefix(count == -1 ? 0 : static_cast<std::size_t>(count));
+  }
+  if (::fsync(fd.get()) == -1)
+    fail(path);
+  sync_directory(path);
+}
+
+Undo load_undo(const std::string& path)
+{
+  const std::string file = read_file(path);
+  const std::string_view text = file;
+  if (!text.starts_with(kMagic))
+    refuse("{}: no undo file: does not begin with \"gptgrow undo 1\"", path);
+  const std::size_t end = text.rfind(kCrcKey);
+  const std::string expected = end == text.npos ? "" : fmt::format("{}{:08x}\n", kCrcKey, crc32_of(text.substr(0, end)));
+  if (end == text.npos || text.substr(end) != expected)
+    refuse("{}: damaged or cut off: its last line is not \"{}...\" with the CRC of what is before it", path, kCrcKey);
+
+  Parser parser(path, text.substr(0, end).substr(kMagic.size()));
+  Undo undo;
+  undo.disk_size_bytes = parser.number(parser.value("disk_size_bytes"));
+  undo.sector_size_bytes = static_cast<std::uint32_t>(parser.number(parser.value("sector_size_bytes")));
+  while (!parser.at_end()) {
+    const std::string_view write = parser.value("write");
+    const std::size_t space = std::min(write.find(' '), write.size());
+    Write& added = undo.writes.emplace_back();
+    added.offset = parser.number(write.substr(0, space));
+    added.what = write.substr(std::min(space + 1, write.size()));
+    if (!std::ranges::all_of(added.what, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ' '; }))
+      refuse("{}: write at byte {}: expected a name of letters", path, added.offset);
+    added.before = parser.bytes(parser.value("before"));
+    added.after = parser.bytes(parser.value("after"));
+    if (added.before.empty() || added.before.size() != added.after.size() ||
+        added.range().end() > undo.disk_size_bytes)
+      refuse("{}: write at byte {}: {} bytes before, {} after, on a disk of {}", path, added.offset,
+             added.before.size(), added.after.size(), undo.disk_size_bytes);
+  }
+  return undo;
+}
+
+std::vector<Write> plan_undo(const Image& disk, const Undo& undo)
+{
+  if (disk.size_bytes() != undo.disk_size_bytes)
+    refuse("{}: {} bytes, the undo file is of a disk of {}: nothing is written", disk.path(), disk.size_bytes(),
+           undo.disk_size_bytes);
+  std::vector<Write> writes;
+  for (const Write& write : undo.writes) {
+    std::vector<std::byte> now(write.after.size());
+    disk.read(write.offset, now);
+    for (std::size_t at = 0; at < now.size(); at += kAtomicBytes) {
+      const std::size_t size = std::min(kAtomicBytes, now.size() - at);
+      const auto part = [&](const std::vector<std::byte>& bytes) { return std::span(bytes).subspan(at, size); };
+      if (!std::ranges::equal(part(now), part(write.before)) && !std::ranges::equal(part(now), part(write.after)))
+        refuse("{}: {}: byte {} and on hold neither what repair wrote nor what was there before: the undo file is of "
+               "another disk, or the table was changed since; nothing is written", disk.path(), write.what,
+               write.offset + at);
+    }
+    if (now != write.before)
+      writes.push_back({write.what, write.offset, std::move(now), write.before});
+  }
+  std::ranges::reverse(writes);
+  return writes;
+}
+
+}  // namespace gptgrow
