@@ -2,6 +2,7 @@
 #include "core/repair.h"
 
 #include "core/error.h"
+#include "core/named_fields.h"
 
 #include <fmt/format.h>
 
@@ -12,6 +13,9 @@
 namespace gptgrow {
 
 namespace {
+
+/// What a disk writes at once, however long its sectors are.
+constexpr std::size_t kAtomicBytes = 512;
 
 constexpr std::size_t kMaxListed = 8;
 
@@ -124,6 +128,18 @@ void check_survivor(const Image& disk, const FoundTable& survivor, const std::ve
                disk.path(), name_of(structure->kind), survivor.at.value);
 }
 
+/// Whether the disk holds the image's bytes there, or zeros where an earlier repair was cut off.
+bool is_known_or_zero(const std::vector<std::byte>& disk, const std::vector<std::byte>& image)
+{
+  for (std::size_t at = 0; at < disk.size(); at += kAtomicBytes) {
+    const std::size_t size = std::min(kAtomicBytes, disk.size() - at);
+    const auto part = [&](const std::vector<std::byte>& bytes) { return std::span(bytes).subspan(at, size); };
+    if (!is_zero(part(disk)) && !std::ranges::equal(part(disk), part(image)))
+      return false;
+  }
+  return true;
+}
+
 /// What of the old backup may become zeros: on this disk it is still the one that is known to be left behind.
 std::vector<const Structure*> removable(const Image& disk, const Structures& structures, const Image& image,
                                         const std::vector<Entry>& entries)
@@ -133,10 +149,9 @@ std::vector<const Structure*> removable(const Image& disk, const Structures& str
     const bool is_data = std::ranges::any_of(entries, [&](const Entry& entry) {
       return overlap(structure.range(), bytes_of(entry, structures.sector_size_bytes, disk.size_bytes()));
     });
-    if (!is_data && read_bytes(disk, structure.range()) == read_bytes(image, structure.range()))
-      result.push_back(&structure);
-    else
+    if (is_data || !is_known_or_zero(read_bytes(disk, structure.range()), read_bytes(image, structure.range())))
       return {};
+    result.push_back(&structure);
   }
   return result;
 }

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A repair that is cut off after any sector, in any order of the sectors of one write, leaves a valid GPT that names the
+// same partitions; doing it again completes it, undoing it brings back every byte.
+#include "core/error.h"
+#include "core/repair.h"
+#include "core/undo.h"
+#include "tests/unit/catch2.h"
+#include "tests/unit/temporary_file.h"
+#include "tests/unit/test_disk.h"
+
+#include <map>
+#include <set>
+
+using namespace gptgrow;
+
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+constexpr std::size_t kAtomicBytes = 512;
+
+class PowerCut : public std::exception {};
+
+/// In which order a disk puts the sectors of one write on its medium.
+enum class Order { ascending, descending, odd_first };
+
+/// A disk in memory that stops after `budget` sectors of 512 bytes.
+class FailingTarget : public Target {
+public:
+  FailingTarget(Bytes& disk, std::size_t budget, Order order) : disk_(disk), budget_(budget), order_(order) {}
+
+  void write(std::uint64_t offset, std::span<const std::byte> bytes) override
+  {
+    const std::size_t count = bytes.size() / kAtomicBytes;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (budget_ == 0)
+        throw PowerCut();
+      --budget_;
+      const std::size_t at = place(i, count) * kAtomicBytes;
+      std::memcpy(disk_.data() + offset + at, bytes.data() + at, kAtomicBytes);
+    }
+    flushed_ = false;
+  }
+
+  void flush() override { flushed_ = true; }
+
+  void read(std::uint64_t offset, std::span<std::byte> buffer) override
+  {
+    REQUIRE(flushed_);
+    std::memcpy(buffer.data(), disk_.data() + offset, buffer.size());
+  }
+
+private:
+  std::size_t place(std::size_t i, std::size_t count) const
+  {
+    switch (order_) {
+    case Order::ascending: break;
+    case Order::descending: return count - 1 - i;
+    case Order::odd_first: return i < count / 2 ? 2 * i + 1 : 2 * (i - count / 2);
+    }
+    return i;
+  }
+
+  Bytes& disk_;
+  std::size_t budget_;
+  Order order_;
+  bool flushed_ = false;
+};
+
+/// A file that is written again and again, with few differences each time.
+class StoredDisk {
+public:
+  explicit StoredDisk(const Bytes& bytes) : bytes_(bytes)
+  {
+    file_.resize(bytes.size());
+    write({0, bytes.size()});
+  }
+
+  const std::string& path() const { return file_.path(); }
+
+  void store(const Bytes& bytes)
+  {
+    for (std::size_t at = 0; at < bytes.size(); at += kAtomicBytes)
+      if (std::memcmp(bytes.data() + at, bytes_.data() + at, kAtomicBytes) != 0) {
+        std::memcpy(bytes_.data() + at, bytes.data() + at, kAtomicBytes);
+        write({at, kAtomicBytes});
+      }
+  }
+
+private:
+  void write(ByteRange range) const
+  {
+    file_.write(range.offset, {reinterpret_cast<const char*>(bytes_.data() + range.offset), range.size});
+  }
+
+  Bytes bytes_;
+  TemporaryFile file_;
+};
+
+/// Type, GUID and extent of each entry, wherever its slot is.
+using Partitions = std::multiset<std::string>;
+
+Partitions partitions(std::span<const std::byte> array, std::uint32_t entry_size_bytes)
+{
+  Partitions result;
+  for (const Entry& entry : used_entries(array, entry_size_bytes))
+    result.insert(fmt::format("{} {} {} {}", to_string(entry.type_guid), to_string(entry.partition_guid),
+                              entry.first_lba.value, entry.last_lba.value));
+  return result;
+}
+
+struct Scenario {
+  std::string name;
+  TestDisk image;
+  TestDisk found;
+  std::vector<std::uint64_t> damaged;  // bytes of the disk
+  std::vector<std::uint64_t> backups;  // LBAs of backups that are left behind
+  bool relocate = false;
+};
+
+std::vector<TestEntry> with_gap()
+{
+  return {{1, 64, 79, 1}, {2, 200, 259, 2}, {5, 80, 95, 5}, {6, 96, 199, 6}};
+}
+
+std::vector<TestEntry> dense()
+{
+  return {{1, 64, 79, 1}, {2, 200, 259, 2}, {3, 80, 95, 5}, {4, 96, 199, 6}};
+}
+
+std::vector<Scenario> scenarios()
+{
+  TestDisk image{.entries = with_gap()};
+  TestDisk disk{.sectors = 700, .disk_end = 700, .boot_indicator = 0, .entries = dense()};
+  TestDisk far = image;
+  far.primary_array_lba = 12;
+  TestDisk copied = image;
+  copied.sectors = 700;
+  TestDisk near = copied;
+  near.sectors = 530;
+  TestDisk tail = image;
+  tail.header_size = 512;
+  tail.header_tail = 0x5a;
+
+  std::vector<Scenario> all{
+      {"gap closed", image, disk, {}, {}},
+      {"primary header damaged", image, disk, {512 + 40}, {}},
+      {"primary array damaged", image, disk, {1024 + 33}, {}},
+      {"backup header damaged", image, disk, {699 * 512 + 40}, {}},
+      {"backup array damaged", image, disk, {667 * 512 + 33}, {}},
+      {"backup left behind", image, copied, {}, {511}},
+      {"backup left behind, primary damaged", image, copied, {512 + 56}, {511}},
+      {"backup left behind a little, arrays overlap", image, near, {}, {511}},
+      {"array moved", far, disk, {}, {}},
+      {"header tail lost", tail, disk, {}, {}},
+      {"relocated", copied, copied, {}, {511}, true},
+  };
+  for (const Scenario& scenario : std::vector(all)) {
+    if (!scenario.damaged.empty())
+      continue;
+    Scenario large = scenario;
+    large.name += ", sectors of 4096 bytes";
+    large.image.sector_size = large.found.sector_size = 4096;
+    if (large.image.header_size > 92)
+      large.image.header_size = 4096;
+    all.push_back(large);
+  }
+  return all;
+}
+
+class Repair {
+public:
+  explicit Repair(const Scenario& scenario)
+      : scenario_(scenario), original_(damaged(scenario)), image_(scenario.image.bytes()), disk_(original_)
+  {
+    wanted_ = partitions(scenario.image.array(), scenario.image.entry_size);
+  }
+
+  RepairPlan plan(const Bytes& state)
+  {
+    disk_.store(state);
+    DiskOptions options;
+    options.file = image_.path();
+    if (scenario_.relocate)
+      return plan_repair_in_place(Image(disk_.path()), {}, {});
+    return plan_repair_from_image(Image(disk_.path()), options, {});
+  }
+
+  std::vector<gptgrow::Write> undo(const Bytes& state, const RepairPlan& plan)
+  {
+    disk_.store(state);
+    return plan_undo(Image(disk_.path()), {plan.disk_size_bytes, plan.sector_size_bytes, plan.writes});
+  }
+
+  bool has_valid_table(const Bytes& state)
+  {
+    disk_.store(state);
+    const Image disk(disk_.path());
+    std::vector<std::uint64_t> places{1, scenario_.found.sectors - 1};
+    places.insert(places.end(), scenario_.backups.begin(), scenario_.backups.end());
+    for (const std::uint64_t lba : places) {
+      const FoundTable table = read_table(disk, scenario_.found.sector_size, Lba{lba});
+      if (table.valid() && partitions(table.array, table.header.entry_size_bytes()) == wanted_)
+        return true;
+    }
+    return false;
+  }
+
+  const Bytes& original() const { return original_; }
+
+private:
+  static Bytes damaged(const Scenario& scenario)
+  {
+    Bytes bytes = scenario.found.bytes();
+    for (const std::uint64_t at : scenario.damaged)
+      bytes[at] ^= std::byte{0x40};
+    return bytes;
+  }
+
+  const Scenario& scenario_;
+  Bytes original_;
+  StoredDisk image_, disk_;
+  Partitions wanted_;
+};
+
+std::size_t total_sectors(const std::vector<gptgrow::Write>& writes)
+{
+  std::size_t count = 0;
+  for (const auto& write : writes)
+    count += write.after.size() / kAtomicBytes;
+  return count;
+}
+
+Bytes cut_after(Bytes state, const std::vector<gptgrow::Write>& writes, std::size_t sectors, Order order)
+{
+  FailingTarget target(state, sectors, order);
+  CHECK_THROWS_AS(write_and_check(writes, target), PowerCut);
+  return state;
+}
+
+Bytes complete(Bytes state, const std::vector<gptgrow::Write>& writes)
+{
+  FailingTarget target(state, SIZE_MAX, Order::ascending);
+  write_and_check(writes, target);
+  return state;
+}
+
+/// Not by the test's own ==, which would print two whole disks.
+bool same(const Bytes& a, const Bytes& b)
+{
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("Wherever a repair is cut off, a valid table remains, and it can be completed or undone")
+{
+  for (const Scenario& scenario : scenarios()) {
+    CAPTURE(scenario.name);
+    Repair repair(scenario);
+    const RepairPlan plan = repair.plan(repair.original());
+    REQUIRE_FALSE(plan.writes.empty());
+    const Bytes repaired = complete(repair.original(), plan.writes);
+    REQUIRE(repair.plan(repaired).writes.empty());
+    REQUIRE(same(complete(repaired, repair.undo(repaired, plan)), repair.original()));
+
+    for (const Order order : {Order::ascending, Order::descending, Order::odd_first}) {
+      // One order is enough for the larger half of the scenarios.
+      if (scenario.found.sector_size > kAtomicBytes && order != Order::odd_first)
+        continue;
+      for (std::size_t sectors = 0; sectors < total_sectors(plan.writes); ++sectors) {
+        CAPTURE(static_cast<int>(order), sectors);
+        const Bytes state = cut_after(repair.original(), plan.writes, sectors, order);
+        REQUIRE(repair.has_valid_table(state));
+        const auto undo = repair.undo(state, plan);
+        REQUIRE(same(complete(state, undo), repair.original()));
+        const Bytes again = complete(state, repair.plan(state).writes);
+        // A disk that is relocated from itself does not know any more of the backup that it has left.
+        if (!scenario.relocate)
+          REQUIRE(same(again, repaired));
+        REQUIRE(repair.has_valid_table(again));
+        REQUIRE(repair.plan(again).writes.empty());
+      }
+    }
+  }
+}
+
+TEST_CASE("Wherever an undo is cut off, a valid table remains, and it can be undone again")
+{
+  for (const Scenario& scenario : scenarios()) {
+    CAPTURE(scenario.name);
+    Repair repair(scenario);
+    const RepairPlan plan = repair.plan(repair.original());
+    const Bytes repaired = complete(repair.original(), plan.writes);
+    const auto undo = repair.undo(repaired, plan);
+    for (std::size_t sectors = 0; sectors < total_sectors(undo); ++sectors) {
+      CAPTURE(sectors);
+      const Bytes state = cut_after(repaired, undo, sectors, Order::odd_first);
+      REQUIRE(repair.has_valid_table(state));
+      REQUIRE(same(complete(state, repair.undo(state, plan)), repair.original()));
+    }
+  }
+}
+
+TEST_CASE("A byte that neither repair nor what was before explains stops an undo")
+{
+  const Scenario scenario = scenarios().front();
+  Repair repair(scenario);
+  const RepairPlan plan = repair.plan(repair.original());
+  Bytes state = complete(repair.original(), plan.writes);
+  state[1024 + 5 * 128] ^= std::byte{1};
+  CHECK_THROWS_WITH(repair.undo(state, plan), ContainsSubstring("neither what repair wrote"));
+}
+
+TEST_CASE("A disk that does not hold what was written is reported")
+{
+  class Lying : public FailingTarget {
+  public:
+    explicit Lying(Bytes& disk) : FailingTarget(disk, SIZE_MAX, Order::ascending) {}
+    void read(std::uint64_t offset, std::span<std::byte> buffer) override
+    {
+      FailingTarget::read(offset, buffer);
+      buffer[0] ^= std::byte{1};
+    }
+  };
+  const Scenario scenario = scenarios().front();
+  Repair repair(scenario);
+  const RepairPlan plan = repair.plan(repair.original());
+  Bytes state = repair.original();
+  Lying target(state);
+  CHECK_THROWS_WITH(write_and_check(plan.writes, target), ContainsSubstring("does not hold what was written"));
+}
+
+TEST_CASE("An undo file keeps every byte, and damage to it is noticed")
+{
+  const TemporaryFile place;
+  const std::string path = place.path() + ".undo";
+  const Undo undo{1 << 20, 512, {{"primary header", 512, Bytes(512, std::byte{1}), Bytes(512, std::byte{0xfe})}}};
+  save_undo(path, undo);
+  const Undo loaded = load_undo(path);
+  CHECK(loaded.disk_size_bytes == undo.disk_size_bytes);
+  CHECK(loaded.sector_size_bytes == undo.sector_size_bytes);
+  REQUIRE(loaded.writes.size() == 1);
+  CHECK(loaded.writes[0].what == "primary header");
+  CHECK(loaded.writes[0].offset == 512);
+  CHECK(loaded.writes[0].before == undo.writes[0].before);
+  CHECK(loaded.writes[0].after == undo.writes[0].after);
+  CHECK_THROWS_WITH(save_undo(path, undo), ContainsSubstring("exists"));
+
+  const std::uint64_t size = std::filesystem::file_size(path);
+  std::string text(size, '\0');
+  Image(path).read(0, std::as_writable_bytes(std::span(text)));
+  std::filesystem::remove(path);
+  for (std::size_t i = 0; i < size; i += 7) {
+    std::string damaged = text;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    place.resize(size);
+    place.write(0, damaged);
+    CAPTURE(i);
+    CHECK_THROWS_AS(load_undo(place.path()), Error);
+    place.resize(i);
+    CHECK_THROWS_AS(load_undo(place.path()), Error);
+  }
+}
