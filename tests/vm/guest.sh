@@ -17,6 +17,7 @@
 #   same_data NAME A B        A and B, one of them NAME's own disk, are equal: its data and its last MiB
 #   sound DEVICE              sgdisk -v and sfdisk --verify find nothing
 #   bank_sum DEVICE [OPTIONS] mounts DEVICE as vfat, prints the checksum of its state.tgz
+#   image_bank_sum FIRST_LBA  the same from the image
 #   sound_esxi5_disk DEVICE   all of the above for a restored disk: kernel, nodes, sound, the bank in slot 5
 #   sound_restore DEVICE NBD  that, and DEVICE holds what is served at its size (as NBD, /dev/nbdN)
 set -uo pipefail
@@ -119,12 +120,14 @@ bank_sum() {
   umount /mnt/bank
 }
 
+image_bank_sum() { bank_sum "$image" "loop,offset=$(($1 * 512)),sizelimit=$((511968 * 512))"; }
+
 sound_esxi5_disk() {
   rescan "$1"
   kernel_is_silent
   has_esxi5_nodes "$1"
   sound "$1"
-  [ "$(bank_sum "${1}5")" = "$(bank_sum "$image" loop,offset=$((8224 * 512)),sizelimit=$((511968 * 512)))" ]
+  [ "$(bank_sum "${1}5")" = "$(image_bank_sum 8224)" ]
 }
 
 # A file's digest covers its data, where that is, and the times of its last change; holes are not read.
@@ -154,6 +157,7 @@ start_system() {
   mount -t tmpfs run /run
   mount -t tmpfs -o size=16T images /images
   exec </dev/null >/dev/ttyS0 2>&1
+  ip link set lo up
   modprobe -a virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# make-guest.sh PLUGIN DIRECTORY
+# make-guest.sh PLUGIN FUSE DIRECTORY
 # Makes DIRECTORY/vmlinuz and DIRECTORY/guest.cpio (what every case of this folder runs in: Debian's cloud kernel, its
-# modules, and this machine's own nbdkit, PLUGIN and disk tools with their libraries), and DIRECTORY/bank.cpio.gz (the
+# modules, and this machine's own nbdkit, PLUGIN, FUSE (gptgrow-fuse) and disk tools with their libraries), and DIRECTORY/bank.cpio.gz (the
 # small system that a boot bank of the bootable image starts).
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
-plugin=$1 out=$2
+plugin=$1 fuse=$2 out=$3
 here=$(cd "$(dirname "$0")" && pwd)
 
 readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8"
@@ -90,7 +90,9 @@ done
 plugin_directory=$(nbdkit --dump-config | sed -n 's/^plugindir=//p')
 add_file "$root" "$plugin" "$plugin_directory/nbdkit-gptgrow-plugin.so"
 add_file "$root" "$plugin_directory/nbdkit-file-plugin.so"
+add_file "$root" "$fuse" /usr/bin/gptgrow-fuse
 ln -s /proc/self/mounts "$root/etc/mtab"
+echo "127.0.0.1 localhost" >"$root/etc/hosts"
 install -m 755 "$here/guest.sh" "$root/init"
 pack "$root" >"$out/guest.cpio"
 

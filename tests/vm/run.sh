@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [CASE ...]
 # Restores disks in a small virtual machine with a real kernel, its nbd driver and Debian's tools, and boots them.
-# Runs all the cases of tests/vm/cases, or those named. Needs the plugin in build/release, or where GPTGROW_PLUGIN says.
+# Runs all the cases of tests/vm/cases, or those named. Needs the plugin and gptgrow-fuse in build/release, or where
+# GPTGROW_PLUGIN and GPTGROW_FUSE say.
 #
 # A case is a file of tests/vm/cases:
 #   disks=("7G raw" "3T qcow2" "2G raw 4096")    /dev/vda, /dev/vdb, ...: size, format, bytes of a logical sector
@@ -16,6 +17,7 @@ PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
 plugin=${GPTGROW_PLUGIN:-$project/build/release/nbd-plugin/nbdkit-gptgrow-plugin.so}
+fuse=${GPTGROW_FUSE:-$project/build/release/fuse/gptgrow-fuse}
 build=$project/build/vm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -117,6 +119,7 @@ run_case() {  # run_case NAME
 
   mkdir -p "$work/case/case"
   cp "$case_file" "$work/case/case/case.sh"
+  [ ! -e "$project/README.md" ] || cp "$project/README.md" "$work/case/case/"
   { checks_of check "$case_file"; echo check_image_unchanged; } >"$work/case/case/checks"
   tar -cS -C "$build" --transform "s/.*/disk.img/" -f "$work/case/case/image.tar" "$image_name.img"
   (cd "$work/case" && find case | cpio -o -H newc --quiet) >"$work/case.cpio"
@@ -156,13 +159,15 @@ run_case() {  # run_case NAME
   echo "-- $name: $(($(date +%s) - began)) s"
 }
 
-[ -e "$plugin" ] || { echo "${0##*/}: no plugin at $plugin: build it first" >&2; exit 2; }
+for built in "$plugin" "$fuse"; do
+  [ -e "$built" ] || { echo "${0##*/}: no $built: build it first" >&2; exit 2; }
+done
 if [ $# = 0 ]; then
   mapfile -t cases < <(cd "$here/cases" && printf '%s\n' *.sh | sed 's/\.sh$//')
 else
   cases=("$@")
 fi
-"$here/make-guest.sh" "$plugin" "$build"
+"$here/make-guest.sh" "$plugin" "$fuse" "$build"
 choose_accelerator
 make_images
 : >"$work/tally"
