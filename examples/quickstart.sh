@@ -48,7 +48,7 @@ END
 # A copy of the served disk for tools that read files; its holes take no space.
 copy_served_disk() {
   nbdkit -U - "$kPlugin" file="$image" size="$size" \
-    --run "nbdinfo \"\$uri\" | sed -n '2,5p'; nbdcopy \"\$uri\" '$work/disk'"
+    --run "nbdinfo --no-content \"\$uri\" | grep -E 'description|export-size'; nbdcopy \"\$uri\" '$work/disk'"
 }
 
 draw_slots() {
