@@ -39,8 +39,14 @@ def keep_plugin(folder: Path) -> None:
     os.environ["GPTGROW_PLUGIN"] = shutil.copy(plugin_path(), folder)
 
 
-def command(arguments: Sequence[str]) -> list[str]:
-    return ["nbdkit", "--single", plugin_path(), *arguments]
+def command(arguments: Sequence[str], how: Sequence[str] = ("--single",)) -> list[str]:
+    """nbdkit itself is built without the sanitizer that the plugin may be built with, so its library goes in first."""
+    start = ["nbdkit", *how, plugin_path(), *arguments]
+    sanitizer = os.environ.get("GPTGROW_SANITIZER")
+    if not sanitizer:
+        return start
+    options = "exitcode=66:detect_leaks=0"
+    return ["env", f"LD_PRELOAD={sanitizer}", f"ASAN_OPTIONS={options}", f"TSAN_OPTIONS={options}", *start]
 
 
 @dataclass(frozen=True)

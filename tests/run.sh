@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# run.sh [STEP ...]
+# Installs what is missing, builds, and passes every test; or only the named steps: basic sanitizers fuzz vm.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin
+jobs=$(nproc)
+passed=0 failed=0
+
+# check NAME COMMAND...: one line of the tally.
+check() {
+  local name=$1 start=$SECONDS
+  shift
+  echo "== $name"
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "== $name FAILED"
+  fi
+  echo "== $name: $((SECONDS - start)) s"
+}
+
+build() { # build PRESET [TARGET...]
+  cmake --preset "$1" >build/log 2>&1 && cmake --build --preset "$1" ${2+--target "${@:2}"} >>build/log 2>&1 || {
+    cat build/log
+    return 1
+  }
+}
+
+basic() {
+  build dev && ctest --test-dir build/dev --output-on-failure --parallel "$jobs"
+}
+
+# Some kernels scatter addresses further than ThreadSanitizer can follow.
+threads() {
+  build tsan && setarch --addr-no-randomize ctest --test-dir build/tsan --output-on-failure -R 'core-tests|parallel'
+}
+
+addresses() {
+  build asan && ctest --test-dir build/asan --output-on-failure -R '\-tests$|parallel|refusals|image_changes'
+}
+
+fuzz() {
+  local corpus
+  corpus=$(mktemp -d)
+  build fuzz plan-fuzzer && tests/fuzz/make_corpus.py "$corpus" &&
+    build/fuzz/tests/fuzz/plan-fuzzer -max_total_time=30 -max_len=100000 -print_final_stats=1 -artifact_prefix=build/ \
+      "$corpus" 2>build/fuzz.log || { tail -n 50 build/fuzz.log; return 1; }
+  grep -E '^stat::number_of_executed_units' build/fuzz.log
+  rm -rf "$corpus"
+}
+
+vm() {
+  build release && tests/vm/run.sh
+}
+
+mkdir -p build
+[ $# -gt 0 ] || set -- basic sanitizers fuzz vm
+tests/install.sh test
+for step; do
+  case $step in
+    basic) check "tests of all behaviours" basic ;;
+    sanitizers)
+      check "under AddressSanitizer and UndefinedBehaviorSanitizer" addresses
+      check "under ThreadSanitizer" threads
+      ;;
+    fuzz) check "30 seconds of fuzzing" fuzz ;;
+    vm) check "on a real kernel, in a virtual machine" vm ;;
+    *) sed -n '3,4s/^# //p' "$0" >&2; exit 2 ;;
+  esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
