@@ -92,6 +92,9 @@ DeviceTarget::DeviceTarget(const std::string& path) : path_(path)
            "unmount or stop that first (lsblk shows it)", path);
   if (fd_.get() == -1)
     fail(errno, path + ": cannot be opened for writing");
+  // The superuser may open a read-only device for writing; the first write would fail.
+  if (int read_only = 0; is_block_device_ && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 && read_only != 0)
+    refuse("{}: cannot be opened for writing: the device is read-only", path);
   if (const std::string loop = loop_device_over(status); !loop.empty())
     refuse("{}: in use by {}; name that device instead, or detach it (losetup -d {})", path, loop, loop);
   if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == -1)

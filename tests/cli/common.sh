@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# For the tests of the command: a scratch folder $scratch, the program gptgrow, images.
+set -euo pipefail
+export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$(realpath "${GPTGROW_BUILD:-$tests/../build/dev}")
+gptgrow=$build/cli/gptgrow
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# status EXPECTED COMMAND...: runs it with its output in out and err.
+status() {
+  local expected=$1 got=0
+  shift
+  "$@" >out 2>err || got=$?
+  [ "$got" = "$expected" ] || { cat out err >&2; fail "exit status $got, expected $expected: $*"; }
+}
+
+# says FILE TEXT: the file holds that text, in whatever lines it was broken.
+says() {
+  tr '\n' ' ' <"$1" | tr -s ' ' | grep -qF -- "$2" || { cat "$1" >&2; fail "not said: $2"; }
+}
+
+# image NAME: from the catalogue, as NAME.raw
+image() {
+  "$tests/images/catalogue.py" . "$1" >/dev/null
+}
+
+esxi5() {
+  "$tests/../examples/esxi5-image.sh" esxi5.raw
+}
+
+# grown IMAGE DISK SIZE: a sparse copy
+grown() {
+  cp --sparse=always "$1" "$2"
+  truncate -s "$3" "$2"
+}
+
+# loop_device FILE [losetup options]: sets $device; it goes away with the test.
+loop_device() {
+  device=$(losetup --find --show "${@:2}" "$1" 2>err) || { echo "no loop device here" >&2; exit 77; }
+  devices+=("$device")
+}
+devices=()
+detach() {
+  local each
+  for each in "${devices[@]}"; do losetup -d "$each"; done
+  devices=()
+}
+trap 'detach 2>/dev/null || true; rm -rf "$scratch"' EXIT
