@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # make-guest.sh PLUGIN FUSE DIRECTORY
 # Makes DIRECTORY/vmlinuz and DIRECTORY/guest.cpio (what every case of this folder runs in: Debian's cloud kernel, its
-# modules, and this machine's own nbdkit, PLUGIN, FUSE (gptgrow-fuse) and disk tools with their libraries), and DIRECTORY/bank.cpio.gz (the
-# small system that a boot bank of the bootable image starts).
+# modules, and this machine's own nbdkit, PLUGIN, FUSE (gptgrow-fuse) and disk tools with their libraries), and
+# DIRECTORY/bank.cpio.gz (the small system that a boot bank of the bootable image starts).
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 plugin=$1 fuse=$2 out=$3
