@@ -64,7 +64,7 @@ std::string to_json(const std::vector<Change>& changes, const std::string& disk,
                     {"after_hex", hex_json(change.after)},
                     {"before", change.before_words},
                     {"after", change.after_words}});
-  return dump({{"disk", disk},
+  return dump({{"disk", disk.empty() ? Json() : Json(disk)},
                {"from", from},
                {"size_bytes", size_bytes},
                {"sector_size_bytes", sector_size_bytes},

@@ -11,7 +11,8 @@ namespace gptgrow {
 /// is none. Ends with a newline.
 std::string to_text(const std::vector<Change>& changes, const TextStyle& style);
 
-/// An object with what is changed and what it is to become, and the list. `disk` and `from` are paths.
+/// An object with what is changed and what it is to become, and the list. `disk` and `from` are paths;
+/// `disk` is empty where there is none yet.
 std::string to_json(const std::vector<Change>& changes, const std::string& disk, const std::string& from,
                     std::uint64_t size_bytes, std::uint32_t sector_size_bytes);
 

@@ -34,7 +34,7 @@ detach
 
 # A file system on the whole device, with a GPT in front of it
 truncate -s 64M fs.raw
-mkfs.fat -F 16 --offset 2048 fs.raw >/dev/null
+mkfs.ext4 -q -E offset=1048576 fs.raw 62M
 cp fs.raw disk.raw
 sgdisk --clear -n1:4096:0 disk.raw >/dev/null
 cp disk.raw before.raw

@@ -63,8 +63,8 @@ status 0 "$gptgrow" repair disk.raw --from image.raw --apply --save-undo ../"${s
 grown image.raw disk.raw 5M
 refused "the undo file is of a disk of 4194304" --undo saved
 grown image.raw disk.raw 4M
-printf 'other' | dd of=disk.raw bs=1 seek=1030 conv=notrunc status=none
-refused "hold neither what repair wrote nor what was there before" --undo saved || true
+printf 'other' | dd of=disk.raw bs=1 seek=610 conv=notrunc status=none
+refused "hold neither what repair wrote nor what was there before" --undo saved
 sed 's/^write 512/write 1024/' saved >changed
 refused "damaged or cut off" --undo changed
 head -c 1000 saved >changed

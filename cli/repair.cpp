@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/command.h"
+
+#include "core/error.h"
+#include "core/report/changes_report.h"
+#include "core/undo.h"
+
+#include <fmt/chrono.h>
+
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+
+namespace gptgrow {
+
+namespace {
+
+struct Options {
+  std::string disk;
+  DiskOptions image;  // --from and how to read it
+  std::vector<std::uint32_t> slots;
+  std::vector<std::string> moves;
+  bool relocate = false;
+  std::string undo;
+  std::string save_undo;
+  bool apply = false;
+  bool json = false;
+};
+
+std::vector<SlotMove> parse_moves(const std::vector<std::string>& texts)
+{
+  std::vector<SlotMove> moves;
+  for (const std::string& text : texts) {
+    SlotMove move;
+    const char* const end = text.data() + text.size();
+    const auto [colon, error] = std::from_chars(text.data(), end, move.from);
+    if (error != std::errc() || colon == end || *colon != ':' || std::from_chars(colon + 1, end, move.to).ptr != end ||
+        colon + 1 == end)
+      refuse("--move {}: expected FROM:TO, two slot numbers", text);
+    moves.push_back(move);
+  }
+  return moves;
+}
+
+std::string default_undo_path(const std::string& disk)
+{
+  const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+  return fmt::format("gptgrow-{}-{:%Y%m%dT%H%M%SZ}.undo", std::filesystem::path(disk).filename().string(), now);
+}
+
+RepairPlan plan(const Options& options, const Image& disk)
+{
+  if (!options.image.file.empty())
+    return plan_repair_from_image(disk, options.image, options.slots);
+  return plan_repair_in_place(disk, options.image, parse_moves(options.moves));
+}
+
+void show(const Options& options, const RepairPlan& plan)
+{
+  const std::string& from = options.image.file.empty() ? options.disk : options.image.file;
+  if (options.json) {
+    print(to_json(plan.changes, options.disk, from, plan.disk_size_bytes, plan.sector_size_bytes));
+    return;
+  }
+  print(plan.writes.empty() ? fmt::format("{}: nothing to repair\n", options.disk)
+                            : fmt::format("{}, repaired from {}:\n", options.disk, from));
+  print(to_text(plan.changes, stdout_style()));
+}
+
+/// All messages but the report go to stderr, so that --json stays JSON.
+void write_all(DeviceTarget& target, const std::vector<Write>& writes)
+{
+  write_and_check(writes, target);
+  if (const auto reason = target.reread_partitions())
+    complain("note: " + *reason);
+}
+
+Exit undo(const Options& options)
+{
+  const Undo undo = load_undo(options.undo);
+  std::optional<DeviceTarget> target;
+  if (options.apply)
+    target.emplace(options.disk);
+  const std::vector<Write> writes = plan_undo(Image(options.disk), undo);
+  for (const Write& write : writes)
+    print(fmt::format("{}: put back bytes {}-{}, {}\n", options.disk, write.offset, write.range().end() - 1, write.what));
+  if (writes.empty()) {
+    print(fmt::format("{}: nothing to undo\n", options.disk));
+    return Exit::same;
+  }
+  if (!target) {
+    complain("nothing is written; --apply writes");
+    return Exit::differs;
+  }
+  write_all(*target, writes);
+  complain(fmt::format("{}: undone, and read back", options.disk));
+  return Exit::same;
+}
+
+Exit repair(const Options& options)
+{
+  // Held before it is looked at, so that nothing changes in between.
+  std::optional<DeviceTarget> target;
+  if (options.apply)
+    target.emplace(options.disk);
+  const RepairPlan repair_plan = plan(options, Image(options.disk));
+  show(options, repair_plan);
+  if (repair_plan.writes.empty())
+    return Exit::same;
+  if (!target) {
+    complain("nothing is written; --apply writes");
+    return Exit::differs;
+  }
+  const std::string undo_path = options.save_undo.empty() ? default_undo_path(options.disk) : options.save_undo;
+  save_undo(undo_path, {repair_plan.disk_size_bytes, repair_plan.sector_size_bytes, repair_plan.writes});
+  complain(fmt::format("what is overwritten is saved; to put it back: gptgrow repair {} --undo {} --apply", options.disk,
+                       undo_path));
+  write_all(*target, repair_plan.writes);
+  complain(fmt::format("{}: repaired, and read back", options.disk));
+  return Exit::same;
+}
+
+Exit run_repair(const Options& options)
+{
+  return options.undo.empty() ? repair(options) : undo(options);
+}
+
+}  // namespace
+
+void add_repair(CLI::App& app, Run& run)
+{
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("repair", "Write IMAGE's table back to DISK, sized for DISK");
+  command->add_option("DISK", options->disk, "A file or block device")->required();
+  CLI::Option_group* mode = command->add_option_group("mode");
+  CLI::Option* from = mode->add_option("--from", options->image.file, "Take MBR, headers and slots from IMAGE");
+  from->type_name("IMAGE");
+  mode->add_option("--move", options->moves, "Move entries to other slots, all at once")
+      ->delimiter(',')->type_name("FROM:TO,...");
+  mode->add_flag("--relocate", options->relocate, "Only move the end of the table to the end of DISK");
+  mode->add_option("--undo", options->undo, "Put back what an earlier repair overwrote")->type_name("FILE");
+  mode->require_option(1);
+  command->add_option("--slot", options->slots, "Slots that get IMAGE's entry although the partitions differ")
+      ->delimiter(',')->type_name("N,...")->needs(from);
+  command->add_flag("--apply", options->apply, "Write; without it, only show what would be written");
+  command->add_option("--save-undo", options->save_undo, "Where to save what is overwritten (default: a new file here)")
+      ->type_name("FILE");
+  add_disk_options(*command, options->image);
+  add_json_option(*command, options->json);
+  command->callback([&run, options] { run = [options] { return run_repair(*options); }; });
+}
+
+}  // namespace gptgrow
