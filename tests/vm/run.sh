@@ -21,7 +21,7 @@ fuse=${GPTGROW_FUSE:-$project/build/release/fuse/gptgrow-fuse}
 build=$project/build/vm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-readonly kGuestSeconds=300
+readonly kGuestSeconds=600
 readonly kBootSeconds=60
 
 tell() {  # tell ok|FAILED CASE CHECK [DETAIL]
