@@ -390,9 +390,11 @@ private:
         end_of_disk(field);
       else if (field.field == "PartitionEntryLBA" && !primary && is_left_behind())
         end_of_disk(field);
-      else if (field.field == "PartitionEntryLBA")
+      else if (field.field == "PartitionEntryLBA" && (primary || has_same_shape()))
         add(Trace::array_moved, fmt::format("array moved: {} says PartitionEntryLBA {}, was {}", field.structure,
                                             field.b, field.a));
+      else if (field.field == "PartitionEntryLBA")
+        continue;  // a backup array of another length begins elsewhere
       else if (field.field == "NumberOfPartitionEntries" || field.field == "SizeOfPartitionEntry")
         add(Trace::array_shape_changed, fmt::format("array of another shape: {} {}, was {}", field.field, field.b, field.a));
       else if (field.field == "rest of the sector" || field.field == "HeaderSize" || field.field == "Reserved")
@@ -403,6 +405,12 @@ private:
         add(Trace::header_changed, fmt::format("{} of the {} changed from {} to {}", field.field, field.structure,
                                                field.a, field.b));
     }
+  }
+
+  bool has_same_shape() const
+  {
+    const Header& b = result_.tables_b.primary.header;
+    return table_a_.header.entry_count() == b.entry_count() && table_a_.header.entry_size_bytes() == b.entry_size_bytes();
   }
 
   bool is_left_behind() const
