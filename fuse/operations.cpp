@@ -103,8 +103,9 @@ void reply_bytes(fuse_req_t request, std::span<const std::byte> bytes)
 /// Replies with bytes of the image that user space never sees. False: that was not possible, and nothing was replied.
 bool reply_spliced(fuse_req_t request, const Disk& disk, ByteRange range)
 {
-  const auto image_offset = disk.image_offset(range);
-  if (!image_offset || range.size < kSmallestSpliceBytes)
+  // An empty range may lie at the end of the disk, where nothing can be asked for.
+  const auto image_offset = range.size < kSmallestSpliceBytes ? std::nullopt : disk.image_offset(range);
+  if (!image_offset)
     return false;
   // libfuse would splice from the file itself, but replies with what it has when the file turns out to be short or
   // unreadable in the middle; the kernel takes that for the end of the file and keeps zeros in its cache.

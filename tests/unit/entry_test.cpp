@@ -45,3 +45,22 @@ TEST_CASE("A name may fill its field, and need not be valid UTF-16")
   put_entry(array, 64, name);
   CHECK(used_entries(array, 128).at(0).name == name);
 }
+
+TEST_CASE("The bytes of an entry are those that lie on the disk")
+{
+  const auto [first, last, range] = GENERATE(table<std::uint64_t, std::uint64_t, ByteRange>({
+      {2, 2, {1024, 512}},
+      {0, 15, {0, 8192}},
+      {8, 15, {4096, 4096}},
+      {8, 16, {4096, 4096}},
+      {15, UINT64_MAX, {7680, 512}},
+      {16, 20, {}},
+      {UINT64_MAX, UINT64_MAX, {}},
+      {3, 2, {}},
+      {3, 0, {}},
+      {UINT64_MAX, 2, {}},
+  }));
+  CAPTURE(first, last);
+  const Entry entry{.first_lba = Lba{first}, .last_lba = Lba{last}, .name = {}};
+  CHECK(bytes_of(entry, 512, 8192) == range);
+}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# For the tests of gptgrow-fuse: what those of the plugin have, and the program $fuse, mounts on $scratch/mnt.
+# shellcheck source=tests/plugin/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../plugin/common.sh"
+
+skip() {
+  echo "SKIPPED: $*" >&2
+  exit 77
+}
+
+[ -c /dev/fuse ] && command -v fusermount3 >/dev/null || skip "no FUSE here"
+# Tests this build to the end, even if another one is made meanwhile, and where any user can run it.
+chmod 755 "$scratch"
+: "${GPTGROW_BUILD:=$tests/../build/release}"
+cp "$GPTGROW_BUILD/fuse/gptgrow-fuse" "$scratch/gptgrow-fuse"
+fuse=$scratch/gptgrow-fuse
+mkdir mnt
+chmod 777 mnt
+
+# A mount can lie below another one, and root can unmount what others mounted.
+unmount_all() {
+  while is_mounted; do
+    fusermount3 -u -z mnt 2>/dev/null || umount -l mnt 2>/dev/null || break
+  done
+}
+trap 'cd "$scratch"; unmount_all; wait; rm -rf "$scratch"' EXIT
+
+is_mounted() { grep -q " $scratch/mnt " /proc/self/mounts; }
+
+# soon COMMAND...: it succeeds within five seconds.
+soon() {
+  for _ in $(seq 100); do
+    ! "$@" || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# grown NAME OPTIONS: mounts NAME.raw.
+grown() { "$fuse" "$1.raw" mnt -o "$2" 2>>messages || fail "mount: $(cat messages)"; }
+
+# grown_in_foreground NAME OPTIONS: the same, as the process $server of this shell.
+grown_in_foreground() {
+  "$fuse" "$1.raw" mnt -f -o "$2" 2>>messages &
+  server=$!
+  soon is_mounted || fail "no mount: $(cat messages)"
+}
+
+unmount() {
+  fusermount3 -u mnt
+  wait
+}
+
+# as_user COMMAND...: as an ordinary user, also when this is root.
+as_user() {
+  if [ "$(id -u)" = 0 ]; then
+    setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$scratch" "$@"
+  else
+    "$@"
+  fi
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# INT, TERM and HUP unmount while files are open and being read; after KILL, fusermount3 does, and auto_unmount needs
+# nobody; a busy mount stays. Nothing hangs, nothing stays mounted.
+. "$(dirname "$0")/common.sh"
+
+image sgdisk-512
+
+start_readers() {
+  readers=
+  for _ in 1 2 3 4; do
+    (while dd if=mnt/disk.raw of=/dev/null bs=1M iflag=direct 2>/dev/null; do :; done) &
+    readers="$readers $!"
+  done
+  sleep 0.2
+}
+
+readers_end() {
+  for reader in $readers; do
+    soon gone "$reader" || fail "a reader hangs after $1"
+  done
+}
+
+for signal in INT TERM HUP; do
+  # A shell's background jobs ignore INT; a daemon does not.
+  grown sgdisk-512 size=64G
+  server=$(pgrep -n -f "^$fuse ")
+  exec 3<mnt/disk.raw
+  start_readers
+  kill -$signal "$server"
+  soon gone "$server" || fail "$signal: still running"
+  if is_mounted; then fail "$signal: still mounted"; fi
+  readers_end $signal
+  exec 3<&-
+done
+
+grown_in_foreground sgdisk-512 size=64G
+kill -TERM "$server"
+wait "$server" || fail "exit status $? after TERM"
+
+grown sgdisk-512 size=64G
+server=$(pgrep -n -f "^$fuse ")
+start_readers
+kill -KILL "$server"
+readers_end KILL
+is_mounted || fail "KILL: nothing is left to unmount"
+ls mnt >/dev/null 2>&1 && fail "KILL: still served"
+fusermount3 -u mnt || fail "fusermount3 -u after KILL"
+if is_mounted; then fail "still mounted after fusermount3 -u"; fi
+
+grown sgdisk-512 size=64G,auto_unmount
+kill -KILL "$(pgrep -n -f "^$fuse ")"
+gone_by_itself() { ! is_mounted; }
+soon gone_by_itself || fail "auto_unmount: still mounted after KILL"
+
+grown sgdisk-512 size=64G
+exec 3<mnt/disk.raw
+fusermount3 -u mnt 2>/dev/null && fail "a busy mount was unmounted"
+head -c 440 mnt/disk.raw | cmp -n 440 - sgdisk-512.raw || fail "a busy mount is not served any more"
+exec 3<&-
+unmount
+if pgrep -f "^$fuse "; then fail "a process is left"; fi
+unchanged sgdisk-512
