@@ -13,8 +13,13 @@ namespace {
 std::optional<Image> open_reference(const DiskOptions& options)
 {
   if (options.size.empty() == options.reference.empty())
-    refuse("expected exactly one of size=SIZE and reference=PATH");
-  return options.reference.empty() ? std::nullopt : std::optional<Image>(options.reference);
+    refuse("{} given, expected exactly one of size=SIZE and reference=PATH", options.size.empty() ? "neither" : "both");
+  if (options.reference.empty())
+    return std::nullopt;
+  Image reference(options.reference);
+  if (reference.size_bytes() == 0)
+    refuse("{}: 0 bytes long, expected the file or device whose size the disk gets", options.reference);
+  return reference;
 }
 
 /// The sector size under which the disk will be seen: the reference device's, else the image device's; else the user's
@@ -49,6 +54,11 @@ std::uint64_t source_offset(const Region& region, std::uint64_t offset)
 
 bool DiskOptions::set(std::string_view key, std::string_view value)
 {
+  const auto text = [&](std::string& target) {
+    if (value.empty() || !target.empty())
+      refuse("{}={}: {}", key, value, value.empty() ? "expected a value" : fmt::format("it is {} already", target));
+    target = value;
+  };
   const auto choose = [&](auto& target, std::string_view first, auto first_value, std::string_view second,
                           auto second_value) {
     if (value != first && value != second)
@@ -56,11 +66,11 @@ bool DiskOptions::set(std::string_view key, std::string_view value)
     target = value == first ? first_value : second_value;
   };
   if (key == "file")
-    file = value;
+    text(file);
   else if (key == "size")
-    size = value;
+    text(size);
   else if (key == "reference")
-    reference = value;
+    text(reference);
   else if (key == "sector-size")
     choose(sector_size_bytes, "512", 512, "4096", 4096);
   else if (key == "table")

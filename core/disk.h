@@ -18,7 +18,7 @@ struct DiskOptions {
   Policy policy;
 
   /// Sets file, size, reference, sector-size, table, old-backup or truncated. Returns false for any other key; throws
-  /// Error for a value that the key does not take.
+  /// Error for a value that the key does not take, and for a second file, size or reference.
   bool set(std::string_view key, std::string_view value);
 };
 

@@ -23,20 +23,24 @@ namespace {
 
 }  // namespace
 
-Image::Image(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK))
+Image::Image(const std::string& path) : path_(path)
 {
+  // Opening a FIFO would wait for a writer.
   struct stat status;
+  if (::stat(path.c_str(), &status) == -1)
+    fail(errno, path);
+  if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+    refuse("{}: neither a regular file nor a block device", path);
+  fd_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd() == -1 || ::fstat(fd(), &status) == -1)
     fail(errno, path);
   if (S_ISREG(status.st_mode)) {
     size_bytes_ = static_cast<std::uint64_t>(status.st_size);
-  } else if (S_ISBLK(status.st_mode)) {
+  } else {
     int sector_size = 0;
     if (::ioctl(fd(), BLKGETSIZE64, &size_bytes_) == -1 || ::ioctl(fd(), BLKSSZGET, &sector_size) == -1)
       fail(errno, path);
     device_sector_size_bytes_ = static_cast<std::uint32_t>(sector_size);
-  } else {
-    refuse("{}: neither a regular file nor a block device", path);
   }
 }
 

@@ -62,6 +62,7 @@ void check_not_truncated(const Image& image, const Table& table)
 struct Fit {
   std::int64_t delta;
   std::optional<Entry> in_the_way;
+  bool overlaps = false;  // it is not too long, but the new backup would lie on it
 };
 
 /// The moves, first to last, that would lay the new backup over data of an entry.
@@ -71,19 +72,16 @@ struct Blocked {
   const Entry* entry;
 };
 
-/// Where the new backup would cover the image's bytes of an entry that reaches into the tail; what the old valid backup
-/// covers is no data. Sorted by the first move.
-std::vector<Blocked> blocked_moves(const Image& image, const Table& table, const Tail& tail,
-                                   std::span<const Entry> entries)
+/// Where the new backup would lie on an entry that reaches into the tail; what the old valid backup covers is no data.
+/// Sorted by the first move.
+std::vector<Blocked> blocked_moves(const Table& table, const Tail& tail, std::span<const Entry> entries)
 {
   const std::int64_t array_sectors = static_cast<std::int64_t>(table.primary.array_sectors());
   const std::int64_t array_end = tail.array + array_sectors;
-  const std::uint64_t image_sectors =
-      image.size_bytes() / table.sector_size_bytes + (image.size_bytes() % table.sector_size_bytes != 0);
   std::vector<Blocked> blocked;
   const auto block = [&](const Entry& entry, std::int64_t first, std::int64_t last) {
     first = std::max(first, number(entry.first_lba));
-    last = std::min({last, number(entry.last_lba), static_cast<std::int64_t>(image_sectors) - 1});
+    last = std::min(last, number(entry.last_lba));
     if (first > last)
       return;
     blocked.push_back({first - array_end + 1, last - tail.array, &entry});
@@ -105,28 +103,28 @@ std::vector<Blocked> blocked_moves(const Image& image, const Table& table, const
 
 /// The smallest move from `delta` on at which all fits. Shrinking, every entry must end inside the usable area. Growing,
 /// entries outside it are served as they are, but not cut off, and the new backup must not lie on their data.
-Fit next_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta)
+Fit next_fit(const Table& table, const Tail& tail, std::int64_t delta)
 {
   const std::vector<Entry> entries = table.used_entries();
   Fit fit{delta, std::nullopt};
-  const auto at_least = [&](std::int64_t needed, const Entry* entry) {
+  const auto at_least = [&](std::int64_t needed, const Entry* entry, bool overlaps = false) {
     if (fit.delta < needed)
-      fit = {needed, entry ? std::optional(*entry) : std::nullopt};
+      fit = {needed, entry ? std::optional(*entry) : std::nullopt, overlaps};
   };
   at_least(number(table.primary.first_usable_lba()) - tail.last_usable, nullptr);
   for (const Entry& entry : entries) {
     at_least(std::min<std::int64_t>(number(entry.last_lba) - tail.last_usable, 0), &entry);
     at_least(number(entry.last_lba) - tail.header, &entry);
   }
-  for (const Blocked& blocked : blocked_moves(image, table, tail, entries))
+  for (const Blocked& blocked : blocked_moves(table, tail, entries))
     if (blocked.first <= fit.delta)
-      at_least(blocked.last + 1, blocked.entry);
+      at_least(blocked.last + 1, blocked.entry, true);
   return fit;
 }
 
 void check_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta)
 {
-  const Fit fit = next_fit(image, table, tail, delta);
+  const Fit fit = next_fit(table, tail, delta);
   if (fit.delta == delta)
     return;
   const auto size_at = [&](std::int64_t d) { return (moved(tail.header, d).value + 1) * table.sector_size_bytes; };
@@ -134,9 +132,11 @@ void check_fit(const Image& image, const Table& table, const Tail& tail, std::in
       fit.in_the_way ? fmt::format("slot {} ends at LBA {}, ", fit.in_the_way->slot, fit.in_the_way->last_lba.value) : "";
   const std::string smallest = moved(tail.header, fit.delta) > max_lba(table.sector_size_bytes)
                                    ? "no size is possible"
-                                   : "the smallest possible size is " + format_size(size_at(fit.delta));
-  refuse("{}: size {} is too small: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; {}",
-         image.path(), size_at(delta), reason, tail.last_usable + delta, tail.array + delta, smallest);
+                                   : fmt::format("the {} possible size is {}", fit.overlaps ? "next" : "smallest",
+                                                 format_size(size_at(fit.delta)));
+  refuse("{}: size {} {}: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; {}", image.path(),
+         size_at(delta), fit.overlaps ? "would put the backup table on a partition" : "is too small", reason,
+         tail.last_usable + delta, tail.array + delta, smallest);
 }
 
 /// Builds the regions of a layout from the bottom up.

@@ -59,15 +59,15 @@ std::optional<FoundTable> find_backup(const Image& image, const FoundTable& prim
       return std::nullopt;
     return read_table(image, sector_size_bytes, at);
   };
-  std::optional<FoundTable> named;
+  std::optional<FoundTable> named, last = read_at(last_lba);
   if (primary.header.has_signature())
     named = read_at(primary.header.alternate_lba());
-  if (named && named->valid())
-    return named;
-  std::optional<FoundTable> last = read_at(last_lba);
-  if (last && last->valid())
-    return last;
-  for (auto& table : {&named, &last})
+  // A primary that was cut off while it was rewritten may still name the place of an older backup.
+  const auto places = primary.valid() ? std::array{&named, &last} : std::array{&last, &named};
+  for (auto* table : places)
+    if (*table && (*table)->valid())
+      return std::move(*table);
+  for (auto* table : places)
     if (*table && (*table)->header.has_signature())
       return std::move(*table);
   return std::nullopt;
@@ -97,6 +97,12 @@ std::string describe(const FoundTable& table)
 {
   return fmt::format("{} header at LBA {}: {}", table.at == kPrimaryLba ? "primary" : "backup", table.at.value,
                      describe(table.problems.front()));
+}
+
+/// Whether the backup's array stands behind the primary's.
+bool is_behind(const Header& backup, const Header& primary)
+{
+  return backup.partition_entry_lba().value >= primary.partition_entry_lba().value + primary.array_sectors();
 }
 
 /// The fields which a primary header and its backup have in common, but for the array's bytes.
@@ -129,8 +135,9 @@ std::string describe_slot(const FoundTable& table, std::size_t index)
   const auto entries = used_entries(std::span(table.array).subspan(index * size, size), table.header.entry_size_bytes());
   if (entries.empty())
     return "unused";
-  return fmt::format("LBA {}-{}, type {}, GUID {}", entries[0].first_lba.value, entries[0].last_lba.value,
-                     to_string(entries[0].type_guid), to_string(entries[0].partition_guid));
+  return fmt::format("LBA {}-{}, type {}, GUID {}, attributes 0x{:x}", entries[0].first_lba.value,
+                     entries[0].last_lba.value, to_string(entries[0].type_guid), to_string(entries[0].partition_guid),
+                     entries[0].attributes);
 }
 
 /// How a valid backup that is no mirror differs, field by field and slot by slot.
@@ -150,6 +157,9 @@ void report_differences(const FoundTable& primary, const FoundTable& backup, std
   field("DiskGUID", to_string(a.disk_guid()), to_string(b.disk_guid()));
   field("NumberOfPartitionEntries", a.entry_count(), b.entry_count());
   field("SizeOfPartitionEntry", a.entry_size_bytes(), b.entry_size_bytes());
+  if (!is_behind(b, a))
+    warnings.push_back(fmt::format("PartitionEntryLBA of the backup: {}, expected behind the primary array at LBA {}",
+                                   b.partition_entry_lba().value, a.partition_entry_lba().value));
 
   const auto slot = [](const FoundTable& table, std::size_t index) {
     const std::size_t size = table.header.entry_size_bytes();
@@ -158,11 +168,13 @@ void report_differences(const FoundTable& primary, const FoundTable& backup, std
   };
   std::size_t differing = 0;
   for (std::size_t index = 0; index < std::max(a.entry_count(), b.entry_count()); ++index) {
-    if (std::ranges::equal(slot(primary, index), slot(backup, index)))
+    const auto in_primary = slot(primary, index), in_backup = slot(backup, index);
+    const auto first = std::ranges::mismatch(in_primary, in_backup).in1;
+    if ((first == in_primary.end() && in_primary.size() == in_backup.size()) || ++differing > kMaxListed)
       continue;
-    if (++differing <= kMaxListed)
-      warnings.push_back(fmt::format("slot {}: primary {}; backup {}", index + 1, describe_slot(primary, index),
-                                     describe_slot(backup, index)));
+    warnings.push_back(fmt::format("slot {}: primary {}; backup {}; from byte {} of the slot on", index + 1,
+                                   describe_slot(primary, index), describe_slot(backup, index),
+                                   first - in_primary.begin()));
   }
   if (differing > kMaxListed)
     warnings.push_back(fmt::format("{} more slots differ", differing - kMaxListed));
@@ -218,14 +230,14 @@ Table rebuild_primary(const Image& image, const FoundTables& found)
     refuse("{}: backup header at LBA {}: FirstUsableLBA {}, expected at least {}: an array of {} sectors at LBA {} "
            "must fit before it", image.path(), backup.at.value, header.first_usable_lba().value,
            array_lba.value + header.array_sectors(), header.array_sectors(), array_lba.value);
-  if (backup.header.partition_entry_lba().value < array_lba.value + header.array_sectors())
-    refuse("{}: backup header at LBA {}: PartitionEntryLBA {}, expected at least {}, behind the primary array",
-           image.path(), backup.at.value, backup.header.partition_entry_lba().value,
-           array_lba.value + header.array_sectors());
   header.set_my_lba(kPrimaryLba);
   header.set_alternate_lba(backup.at);
   header.set_partition_entry_lba(array_lba);
   header.seal();
+  if (!is_behind(backup.header, header))
+    refuse("{}: backup header at LBA {}: PartitionEntryLBA {}, expected at least {}, behind the primary array",
+           image.path(), backup.at.value, backup.header.partition_entry_lba().value,
+           array_lba.value + header.array_sectors());
   return Table{.sector_size_bytes = found.sector_size_bytes,
                .primary = std::move(header),
                .array = backup.array,
@@ -240,14 +252,17 @@ bool mirrors(const FoundTable& primary, const FoundTable& backup)
 {
   return backup.valid() && backup.at == primary.header.alternate_lba() && backup.header.alternate_lba() == kPrimaryLba &&
          same_disk(primary.header, backup.header) && primary.array == backup.array &&
-         backup.header.partition_entry_lba().value >=
-             primary.header.partition_entry_lba().value + primary.header.array_sectors();
+         is_behind(backup.header, primary.header);
 }
 
 FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_size_bytes)
 {
+  // The kernel looks at a device's table with the device's own sectors only.
+  std::array<std::uint32_t, 2> sizes = kSectorSizesBytes;
+  if (image.device_sector_size_bytes() == sizes[1])
+    std::swap(sizes[0], sizes[1]);
   std::vector<FoundTables> tried;
-  for (const std::uint32_t size : kSectorSizesBytes)
+  for (const std::uint32_t size : sizes)
     if (!sector_size_bytes || *sector_size_bytes == size)
       if (auto found = find_tables_at(image, size))
         tried.push_back(std::move(*found));
@@ -297,14 +312,19 @@ Table choose_table(const Image& image, const FoundTables& found, TableChoice cho
   if (table.primary.alternate_lba() != found.last_lba)
     warnings.push_back(fmt::format("AlternateLBA is {}, the image's last LBA is {}",
                                    table.primary.alternate_lba().value, found.last_lba.value));
-  if (choice == TableChoice::backup)
+  if (choice == TableChoice::backup) {
     warnings.push_back(fmt::format("the primary table is rebuilt from the backup at LBA {}", found.backup->at.value));
-  else if (!found.backup)
+    if (const Lba named = found.primary.header.alternate_lba();
+        found.primary.header.has_signature() && named != found.backup->at && named > kPrimaryLba &&
+        named <= found.last_lba && read_table(image, found.sector_size_bytes, named).valid())
+      warnings.push_back(fmt::format("another valid backup, perhaps an older one, is at LBA {}", named.value));
+  } else if (!found.backup) {
     warnings.push_back("no backup GPT was found; the new one is made from the primary");
-  else if (!found.backup->valid())
+  } else if (!found.backup->valid()) {
     warnings.push_back(describe(*found.backup) + "; the new backup is made from the primary");
-  else if (!mirrored)
+  } else if (!mirrored) {
     report_differences(found.primary, *found.backup, warnings);
+  }
   check_entries(table, warnings);
   table.warnings = std::move(warnings);
   return table;

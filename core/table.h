@@ -32,9 +32,10 @@ struct FoundTables {
 /// Reads the table whose header is at `at`, right or wrong. Precondition: that sector lies inside the image.
 FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba at);
 
-/// Reads both tables of `image`; damage is no error. Without `sector_size_bytes`, 512 and 4096 are tried, in this order:
-/// the first with a valid primary counts, else the first with a valid backup, else the first with a signature.
-/// The backup is looked for where a primary with a signature says, then in the last LBA.
+/// Reads both tables of `image`; damage is no error. Without `sector_size_bytes`, 512 and 4096 are tried, in this order
+/// (a device's own first): the first with a valid primary counts, else the first with a valid backup, else the first
+/// with a signature. The backup is looked for where a valid primary says, then in the last LBA; without a valid primary
+/// in the last LBA, then where a primary with a signature says.
 /// Throws Error when the image is too short to hold a GPT.
 FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_size_bytes);
 

@@ -38,7 +38,7 @@ $image as a disk of $size:
 
 To restore it to a disk, at that disk's own size (here /dev/sdX, all of which is overwritten):
 
-    nbdkit $kPlugin '$image' reference=/dev/sdX --run 'nbdcopy --progress "\$uri" /dev/sdX'
+    nbdkit -U - $kPlugin '$image' reference=/dev/sdX --run 'nbdcopy --progress "\$uri" /dev/sdX'
 
 Ctrl-C ends it.
 END
@@ -94,7 +94,7 @@ show_what_a_client_sees() {
 
 Next:
     examples/quickstart.sh IMAGE [SIZE]     serves an image of your own
-    nbdkit $kPlugin IMAGE reference=/dev/sdX --run 'nbdcopy --progress "\$uri" /dev/sdX'
+    nbdkit -U - $kPlugin IMAGE reference=/dev/sdX --run 'nbdcopy --progress "\$uri" /dev/sdX'
 END
 }
 

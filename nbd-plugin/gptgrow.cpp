@@ -7,6 +7,9 @@
 #include "core/error.h"
 
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <new>
 #include <optional>
 #include <system_error>
 
@@ -32,6 +35,9 @@ int checked_call(Call call) noexcept
   } catch (const std::system_error& e) {
     nbdkit_error("%s", e.what());
     error = e.code().value();
+  } catch (const std::bad_alloc&) {
+    nbdkit_error("out of memory");
+    error = ENOMEM;
   } catch (const std::exception& e) {
     nbdkit_error("%s", e.what());
   }
@@ -67,7 +73,7 @@ int gptgrow_get_ready()
     description = fmt::format("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file,
                               disk->size_bytes(), table.used_entries().size(), table.sector_size_bytes);
     for (const std::string& warning : disk->warnings())
-      fmt::print(stderr, "nbdkit: gptgrow: warning: {}: {}\n", options.file, warning);
+      std::fprintf(stderr, "nbdkit: gptgrow: warning: %s: %s\n", options.file.c_str(), warning.c_str());
   });
 }
 
@@ -78,8 +84,7 @@ void gptgrow_unload()
 
 void gptgrow_dump_plugin()
 {
-  fmt::print("gptgrow_sector_sizes=512,4096\n"
-             "gptgrow_largest_size={}\n", kMaxDiskSizeBytes);
+  std::printf("gptgrow_sector_sizes=512,4096\ngptgrow_largest_size=%" PRIu64 "\n", kMaxDiskSizeBytes);
 }
 
 void* gptgrow_open(int)

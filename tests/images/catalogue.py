@@ -222,6 +222,19 @@ def then(disk: Disk, *changes: Callable[[Path], None]) -> Callable[[Path], None]
     return make
 
 
+def overwrite_table(disk: Disk) -> Callable[[Path], None]:
+    """Writes both tables of another disk over an image."""
+
+    def change(path: Path) -> None:
+        s, packed = disk.sector_size, disk.array()
+        write_at(path, s, disk.header(primary=True))
+        for lba in (disk.primary_array_lba, disk.backup_array_lba):
+            write_at(path, lba * s, packed)
+        write_at(path, disk.last_lba * s, disk.header(primary=False))
+
+    return change
+
+
 # ESXi: extents in 512-byte sectors; all are multiples of 4096 bytes.
 
 ESXI_5 = {
@@ -592,6 +605,9 @@ def add_primaries() -> None:
         add(f"primary-alternate-wrong-{s}", then(disk, flips(s + 32)))
         add(f"primary-and-backup-header-{s}", then(disk, flips(s + 56, disk.last_lba * s + 56)))
         add(f"primary-and-backup-array-{s}", then(disk, flips(2 * s + 130, disk.backup_array_lba * s + 130)))
+    # An enlarged disk whose table was being rewritten: the old header still names the backup of the small disk.
+    small, enlarged = Disk(), Disk(last_lba=6143, entries={2: Entry(LINUX_DATA, guid("new"), 2048, 4095)})
+    add("primary-torn-while-enlarged-512", then(enlarged, overwrite_table(small), flips(2 * 512 + 130)))
     tightly = Disk(primary_array_lba=34, first_usable_lba=66)
     add("primary-array-far-512", then(tightly, flips(512 + 56)))
     small = Disk(entry_count=8, primary_array_lba=3, first_usable_lba=5)

@@ -135,6 +135,8 @@ def check_lbas(header: Header, sector_size: int) -> None:
     for name in ("alternate_lba", "first_usable_lba", "last_usable_lba"):
         if getattr(header, name) > most:
             raise Refused("lba-range", f"{name} {getattr(header, name)}")
+    if header.first_usable_lba > header.last_usable_lba:
+        raise Refused("usable-area", f"{header.first_usable_lba} to {header.last_usable_lba}")
 
 
 def check_array(image: ImageFile, header: Header, sector_size: int) -> None:
@@ -170,11 +172,20 @@ def checked(image: ImageFile, lba: int, sector_size: int) -> tuple[Header, bytes
     return header, image.sectors(header.partition_entry_lba, count, sector_size)
 
 
+def is_valid(image: ImageFile, lba: int, sector_size: int) -> bool:
+    try:
+        checked(image, lba, sector_size)
+    except Refused:
+        return False
+    return True
+
+
 def find_backup(image: ImageFile, sector_size: int) -> tuple[Header, bytes]:
-    """The backup without help of a valid primary: where a readable one points, then at the end of the file."""
+    """The backup of a valid primary where that points, of a damaged one at the end of the file; then the other place."""
     primary = image.header(1, sector_size)
-    places = [primary.alternate_lba] if primary.has_signature else []
-    places.append(image.last_lba(sector_size))
+    places = [image.last_lba(sector_size)]
+    if primary.has_signature:
+        places.insert(0 if is_valid(image, 1, sector_size) else 1, primary.alternate_lba)
     refused = Refused("no-gpt", "no header")
     for lba in places:
         try:
@@ -295,9 +306,9 @@ def last_usable(table: Table, delta: int) -> int:
     return min(table.header.last_usable_lba, table.backup_array_lba - 1) + delta
 
 
-def overwrites_image(table: Table, entry: Entry, new: range, image_sectors: int) -> bool:
+def overwrites_data(table: Table, entry: Entry, new: range) -> bool:
     """Whether new structures there replace bytes of this entry that are not the old backup's own."""
-    first, end = max(entry.first_lba, new.start), min(entry.last_lba + 1, new.stop, image_sectors)
+    first, end = max(entry.first_lba, new.start), min(entry.last_lba + 1, new.stop)
     old = table.lbas_of_old_backup()
     return any(not any(lba in lbas for lbas in old) for lba in range(first, end))
 
@@ -306,7 +317,7 @@ def overlap(a: range, b: range) -> bool:
     return max(a.start, b.start) < min(a.stop, b.stop)
 
 
-def obstacles(table: Table, delta: int, image_sectors: int) -> list[Obstacle]:
+def obstacles(table: Table, delta: int) -> list[Obstacle]:
     """What stands in the way of serving with the tail moved by delta."""
     found = []
     last_lba = table.alternate_lba + delta
@@ -318,7 +329,7 @@ def obstacles(table: Table, delta: int, image_sectors: int) -> list[Obstacle]:
             found.append(Obstacle("ends past the new LastUsableLBA", slot))
         elif entry.last_lba > last_lba:
             found.append(Obstacle("ends past the end of the disk", slot))
-        elif any(overwrites_image(table, entry, new, image_sectors) for new in new_structures):
+        elif any(overwrites_data(table, entry, new) for new in new_structures):
             found.append(Obstacle("would be overwritten by the new backup", slot))
     if usable.stop <= usable.start:
         found.append(Obstacle("no usable area is left"))
@@ -328,7 +339,7 @@ def obstacles(table: Table, delta: int, image_sectors: int) -> list[Obstacle]:
     return found
 
 
-def smallest_delta(table: Table, image_sectors: int) -> int | None:
+def smallest_delta(table: Table) -> int | None:
     """The least move without an obstacle: every obstacle ends at one of these places."""
     backup_array = table.backup_array_lba
     candidates = {0, table.header.first_usable_lba - last_usable(table, 0)}
@@ -337,7 +348,7 @@ def smallest_delta(table: Table, image_sectors: int) -> int | None:
         candidates.add(entry.last_lba - last_usable(table, 0))
         candidates.add(entry.last_lba + 1 - backup_array)
         candidates.add(entry.last_lba - table.alternate_lba)
-    fine = [delta for delta in sorted(candidates) if not obstacles(table, delta, image_sectors)]
+    fine = [delta for delta in sorted(candidates) if not obstacles(table, delta)]
     return fine[0] if fine else None
 
 
@@ -354,12 +365,11 @@ def check_truncated(table: Table, image: ImageFile) -> None:
             raise Refused("truncated", f"entry {slot} reaches past the end of the file", (slot,))
 
 
-def check_room(table: Table, image: ImageFile, delta: int) -> None:
-    image_sectors = ceil_div(image.size, table.sector_size)
-    found = obstacles(table, delta, image_sectors)
+def check_room(table: Table, delta: int) -> None:
+    found = obstacles(table, delta)
     if not found:
         return
-    least = smallest_delta(table, image_sectors)
+    least = smallest_delta(table)
     smallest = None if least is None else (table.alternate_lba + least + 1) * table.sector_size
     slots = tuple(obstacle.slot for obstacle in found if obstacle.slot is not None)
     if least is not None and delta > least:
@@ -440,7 +450,7 @@ def load(image_path: str | Path, sector_size: int | None = None, table: str = "p
 
 def smallest_size(image_path: str | Path, *, sector_size: int | None = None, table: str = "primary") -> int | None:
     image, found = load(image_path, sector_size, table)
-    least = smallest_delta(found, ceil_div(image.size, found.sector_size))
+    least = smallest_delta(found)
     return None if least is None else (found.alternate_lba + least + 1) * found.sector_size
 
 
@@ -458,7 +468,7 @@ def expected(
     check_size(size_bytes, found.sector_size)
     if truncated == "refuse":
         check_truncated(found, image)
-    check_room(found, image, size_bytes // found.sector_size - 1 - found.alternate_lba)
+    check_room(found, size_bytes // found.sector_size - 1 - found.alternate_lba)
     return lay_out(found, image, size_bytes, old_backup)
 
 

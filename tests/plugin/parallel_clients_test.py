@@ -29,7 +29,15 @@ REQUESTS = 400
 SIZE = 8 << 20
 
 
-def read_much(socket: str, image: Path, seed: int, wrong: list[str]) -> None:
+def client(socket: str, image: Path, seed: int, right: list[int], wrong: list[str]) -> None:
+    try:
+        right.append(count_right_reads(socket, image, seed, wrong))
+    except Exception as why:  # in a thread, nobody else sees it
+        wrong.append(f"client {seed}: {why!r}")
+
+
+def count_right_reads(socket: str, image: Path, seed: int, wrong: list[str]) -> int:
+    right = 0
     regions = expected(image, SIZE)
     handle = nbd.NBD()
     handle.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
@@ -48,12 +56,16 @@ def read_much(socket: str, image: Path, seed: int, wrong: list[str]) -> None:
             for cookie, buffer, offset, length in flying:
                 while not handle.aio_command_completed(cookie):
                     handle.poll(-1)
-                if buffer.to_bytearray() != read_regions(file.fileno(), regions, offset, length):
+                if buffer.to_bytearray() == read_regions(file.fileno(), regions, offset, length):
+                    right += 1
+                else:
                     wrong.append(f"{length} bytes at {offset} in round {round_start}")
     handle.shutdown()
+    return right
 
 
 def main() -> int:
+    right: list[int] = []
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch, "image.raw")
@@ -63,7 +75,7 @@ def main() -> int:
         server = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
         while not os.path.exists(socket) and server.poll() is None:
             time.sleep(0.02)
-        threads = [threading.Thread(target=read_much, args=(socket, image, seed, wrong)) for seed in range(CLIENTS)]
+        threads = [threading.Thread(target=client, args=(socket, image, seed, right, wrong)) for seed in range(CLIENTS)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -72,6 +84,8 @@ def main() -> int:
         _, said = server.communicate(timeout=nbdkit.TIMEOUT)
     if server.returncode != 0 or "Sanitizer" in said:
         wrong.append(f"nbdkit ended with {server.returncode}: {said[-4000:]}")
+    if sum(right) != CLIENTS * REQUESTS:
+        wrong.append(f"{sum(right)} right reads, expected {CLIENTS * REQUESTS}")
     for line in wrong:
         print(line)
     return 1 if wrong else 0

@@ -15,7 +15,7 @@ check_device_one_sector_larger_makes_the_kernel_complain() {
   kernel_complains
 }
 check_line_of_the_readme_restores_the_smaller() {
-  grep -m 1 '^ *nbdkit gptgrow .* reference=/dev/.* --run ' /case/README.md |
+  grep -m 1 '^ *nbdkit -U - gptgrow .* reference=/dev/.* --run ' /case/README.md |
     sed -E "s,gptgrow [^ ]+,gptgrow $image,; s,/dev/sd[a-z],/dev/vdc,g" >/run/readme-line
   # shellcheck source=/dev/null
   . /run/readme-line
