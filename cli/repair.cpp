@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/report/changes_report.h"
-#include "core/undo.h"
+#include "core/repair/undo.h"
 
 #include <fmt/chrono.h>
 

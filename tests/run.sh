@@ -34,10 +34,11 @@ basic() {
 }
 
 # What is built for a sanitizer: the core and the plugin, which hold the code that hostile bytes and many threads meet.
-sanitized() { # sanitized PRESET
-  build "$1" nbdkit-gptgrow-plugin core-tests &&
+sanitized() { # sanitized PRESET UNIT_TESTS...
+  local names="${*:2} parallel_clients bytes"
+  build "$1" nbdkit-gptgrow-plugin "${@:2}" &&
     # Some kernels scatter addresses further than ThreadSanitizer can follow.
-    setarch --addr-no-randomize ctest --test-dir "build/$1" --output-on-failure -R 'core-tests|parallel_clients|bytes'
+    setarch --addr-no-randomize ctest --test-dir "build/$1" --output-on-failure --parallel "$jobs" -R "${names// /|}"
 }
 
 fuzz() {
@@ -64,8 +65,8 @@ for step; do
   case $step in
     basic) check "tests of all behaviours" basic ;;
     sanitizers)
-      check "under AddressSanitizer and UndefinedBehaviorSanitizer" sanitized asan
-      check "under ThreadSanitizer" sanitized tsan
+      check "under AddressSanitizer and UndefinedBehaviorSanitizer" sanitized asan core-tests repair-tests
+      check "under ThreadSanitizer" sanitized tsan core-tests
       ;;
     fuzz) check "30 seconds of fuzzing" fuzz ;;
     vm) check "on a real kernel, in a virtual machine" vm ;;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/changes_report.h"
 
-#include "core/named_fields.h"
+#include "core/repair/named_fields.h"
 #include "core/report/json.h"
 
 #include <fmt/core.h>

@@ -2,7 +2,7 @@
 // A list of changes, for people and for programs.
 #pragma once
 
-#include "core/changes.h"
+#include "core/repair/changes.h"
 #include "core/report/text_style.h"
 
 namespace gptgrow {

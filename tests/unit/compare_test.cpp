@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Each trace that compare knows, left by itself on a disk that is otherwise what it should be.
-#include "core/compare.h"
+#include "core/repair/compare.h"
 #include "core/error.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/temporary_file.h"

@@ -2,8 +2,8 @@
 // A repair that is cut off after any sector, in any order of the sectors of one write, leaves a valid GPT that names the
 // same partitions; doing it again completes it, undoing it brings back every byte.
 #include "core/error.h"
-#include "core/repair.h"
-#include "core/undo.h"
+#include "core/repair/repair.h"
+#include "core/repair/undo.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/temporary_file.h"
 #include "tests/unit/test_disk.h"

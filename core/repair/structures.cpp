@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/structures.h"
+#include "core/repair/structures.h"
 
 #include "core/error.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/compare.h"
+#include "core/repair/compare.h"
 
 #include "core/error.h"
 #include "core/mbr.h"
-#include "core/named_fields.h"
-#include "core/tool_traces.h"
+#include "core/repair/named_fields.h"
+#include "core/repair/tool_traces.h"
 
 #include <algorithm>
 #include <map>

@@ -2,7 +2,7 @@
 // What differs between two states of a disk: found in the bytes, then named.
 #pragma once
 
-#include "core/structures.h"
+#include "core/repair/structures.h"
 
 namespace gptgrow {
 

@@ -11,7 +11,7 @@
 //   crc32 0x1234abcd                of every byte before this line
 #pragma once
 
-#include "core/repair.h"
+#include "core/repair/repair.h"
 
 namespace gptgrow {
 

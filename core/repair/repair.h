@@ -7,8 +7,8 @@
 // Undoing writes in the reverse order passes through the same states.
 #pragma once
 
-#include "core/changes.h"
-#include "core/target.h"
+#include "core/repair/changes.h"
+#include "core/repair/target.h"
 
 namespace gptgrow {
 

@@ -2,7 +2,7 @@
 // Which known tools leave which traces.
 #pragma once
 
-#include "core/compare.h"
+#include "core/repair/compare.h"
 
 #include <set>
 

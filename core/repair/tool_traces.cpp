@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/tool_traces.h"
+#include "core/repair/tool_traces.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/changes.h"
+#include "core/repair/changes.h"
 
 #include "core/error.h"
-#include "core/named_fields.h"
+#include "core/repair/named_fields.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 // What moves with the end of the disk is no difference.
 #pragma once
 
-#include "core/structures.h"
+#include "core/repair/structures.h"
 
 namespace gptgrow {
 

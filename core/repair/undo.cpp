@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/undo.h"
+#include "core/repair/undo.h"
 
 #include "core/error.h"
 #include "core/file_descriptor.h"
-#include "core/named_fields.h"
+#include "core/repair/named_fields.h"
 
 #include <algorithm>
 #include <cerrno>

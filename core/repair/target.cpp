@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/target.h"
+#include "core/repair/target.h"
 
 #include "core/error.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/named_fields.h"
+#include "core/repair/named_fields.h"
 
 #include "core/text.h"
 

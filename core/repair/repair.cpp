@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/repair.h"
+#include "core/repair/repair.h"
 
 #include "core/error.h"
-#include "core/named_fields.h"
+#include "core/repair/named_fields.h"
 
 #include <fmt/format.h>
 
