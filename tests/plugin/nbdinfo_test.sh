@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 
 image holes-512
-served holes-512.raw size=64G 'nbdinfo --json "$uri"' >info.json
+served holes-512.raw size=64G 'nbdinfo --no-content --json "$uri"' >info.json
 /usr/bin/python3 - <<'EOF' || fail "nbdinfo: $(cat info.json)"
 import json
 export = json.load(open("info.json"))["exports"][0]
