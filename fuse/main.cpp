@@ -4,6 +4,7 @@
 #include "core/report/inspection.h"
 #include "core/text.h"
 #include "fuse/operations.h"
+#include "fuse/read_ahead.h"
 
 #include <cerrno>
 #include <climits>
@@ -119,6 +120,7 @@ int serve(Arguments& arguments, const fuse_cmdline_opts& options, FileSystem& fi
     return EXIT_FAILURE;
   int status = EXIT_FAILURE;
   if (fuse_session_mount(session.get(), options.mountpoint) == 0) {
+    widen_read_ahead(options.mountpoint);
     // A positive result is the signal that ended the loop.
     if (fuse_daemonize(options.foreground) == 0 && loop(session.get(), options) >= 0)
       status = EXIT_SUCCESS;

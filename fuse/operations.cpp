@@ -2,6 +2,7 @@
 #include "fuse/operations.h"
 
 #include "core/error.h"
+#include "fuse/read_ahead.h"
 #include "fuse/splice_pipe.h"
 
 #include <cerrno>
@@ -125,6 +126,7 @@ bool reply_spliced(fuse_req_t request, const Disk& disk, ByteRange range)
 void init(void*, fuse_conn_info* connection)
 {
   connection->max_read = kMaxReadBytes;
+  connection->max_readahead = kReadAheadBytes;
   connection->want |= connection->capable & FUSE_CAP_SPLICE_WRITE;
 }
 

@@ -8,7 +8,7 @@ build="cmake g++ libboost-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev 
   nlohmann-json3-dev perl pkg-config"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart busybox-static catch2 clang cloud-guest-utils cpio fio fuse3 gddrescue kmod libclang-rt-dev nbd-client
-  parted python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils syslinux xz-utils"
+  parted procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils syslinux xz-utils"
 
 case ${1:-} in
   build) group=$build ;;

@@ -3,6 +3,8 @@
 # fuse.sh [ROUNDS [METRIC...]]
 # Times gptgrow-fuse against nbdfuse over nbdkit's file plugin, a loop device on the image, and the image itself, in
 # turn, ROUNDS times (default 20), on an image in page cache. Prints medians, and medians of the ratios within a round.
+# Other work on the machine slows the contenders unequally; "chrt -f 10 fuse.sh" keeps it away, but for loop devices,
+# whose threads are the kernel's.
 # Metrics: sequential random first-byte memory (default: all). Needs root for loop devices. GPTGROW_FUSE is the program.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin

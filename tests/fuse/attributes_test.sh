@@ -14,6 +14,9 @@ export TZ=UTC
 
 grown holes-512 size=64M
 list >first
+if [ "$(id -u)" = 0 ] && [ -w "/sys/class/bdi/$(mountpoint -d mnt)/read_ahead_kb" ]; then
+  [ "$(cat "/sys/class/bdi/$(mountpoint -d mnt)/read_ahead_kb")" = 512 ] || fail "read-ahead"
+fi
 [ "$(grep -c . first)" -ge 19 ] || fail "$(cat first)"
 [ "$(cut -d ' ' -f 2 first | sort | uniq -d)" = "" ] || fail "an inode number is there twice: $(cat first)"
 grep -q "^disk.raw [0-9]* 444 $user $time $time $time $size " first || fail "disk.raw: $(cat first)"

@@ -20,8 +20,9 @@ chmod 777 mnt
 
 # A mount can lie below another one, and root can unmount what others mounted.
 unmount_all() {
-  while is_mounted; do
-    fusermount3 -u -z mnt 2>/dev/null || umount -l mnt 2>/dev/null || break
+  local place
+  while place=$(awk -v below="$scratch/" 'index($2, below) == 1 { print $2; exit }' /proc/self/mounts); [ "$place" ]; do
+    fusermount3 -u -z "$place" 2>/dev/null || umount -l "$place" 2>/dev/null || break
   done
 }
 trap 'cd "$scratch"; unmount_all; wait; rm -rf "$scratch"' EXIT

@@ -76,7 +76,8 @@ cp original other && dd if=/dev/zero of=other bs=1M count=2 conv=notrunc status=
 mv other holes-512.raw
 right 65536 262144
 unmount
-grep -q 'holes-512.raw: ends at byte 700000, was 8388608 bytes long when opened' messages || fail "said: $(cat messages)"
+grep -q 'holes-512.raw: ends at byte 700000, was 8388608 bytes long when opened' messages ||
+  fail "said: $(cat messages)"
 
 # Reads that fail, in the middle of a request too: behind 1 MiB.
 cp original holes-512.raw

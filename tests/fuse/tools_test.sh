@@ -30,7 +30,8 @@ parted -s "$disk" unit s print >"$out/log" || fail parted
 grep -q "134217728s" "$out/log" || fail "parted print"
 qemu-img map -f raw --output=json "$disk" >"$out/map" || fail "qemu-img map"
 # Data is what du counts, and the extents reach to the end.
-blocks=$(sed -n 's/.*"length": \([0-9]*\),.*"data": true.*/\1/p' "$out/map" | awk '{ sum += $1 } END { print sum / 512 }')
+blocks=$(sed -n 's/.*"length": \([0-9]*\),.*"data": true.*/\1/p' "$out/map" |
+  awk '{ sum += $1 } END { print sum / 512 }')
 [ "$blocks" = "$(stat -c %b "$disk")" ] || fail "data in qemu-img map: $blocks blocks, in stat: $(stat -c %b "$disk")"
 [ "$blocks" -le $(($(stat -c %b esxi.raw) + 64)) ] || fail "data in qemu-img map: $(cat "$out/map")"
 end=$(sed -n '$s/.*"start": \([0-9]*\), "length": \([0-9]*\),.*/\1 + \2/p' "$out/map")
