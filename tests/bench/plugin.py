@@ -132,7 +132,9 @@ def random_reads(image: Path, pairs: int) -> None:
 
 
 def skipping(image: Path, pairs: int) -> None:
-    copy = 'nbdcopy "$uri" null:'
+    """To a new file each time: a copy as a user makes one."""
+    target = image.with_name("copy.raw")
+    copy = f'rm -f {target}; nbdcopy "$uri" {target}'
     large, own = in_turns(
         pairs, lambda: run(ours(image, 2 * TIB), copy).wall, lambda: run(ours(image, IMAGE_SIZE), copy).wall
     )
@@ -162,7 +164,7 @@ def peak_memory(server: list[str], scratch: Path) -> float:
 
 
 def memory(image: Path, scratch: Path) -> None:
-    for label, size in (("own size", IMAGE_SIZE), ("2T", 2 * TIB), ("1P", 1024 * TIB)):
+    for label, size in (("own size", IMAGE_SIZE), ("2T", 2 * TIB), ("16T", 16 * TIB)):
         mine = statistics.median(peak_memory(ours(image, size), scratch) for _ in range(5))
         theirs = statistics.median(peak_memory(peer(image, size), scratch) for _ in range(5))
         print(f"peak memory, {label:21} {mine:12.4f} {theirs:12.4f} MiB   {mine - theirs:+7.3f}   at most +2", flush=True)
