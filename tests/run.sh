@@ -35,7 +35,7 @@ basic() {
 
 # What is built for a sanitizer: the core and the plugin, which hold the code that hostile bytes and many threads meet.
 sanitized() { # sanitized PRESET UNIT_TESTS...
-  local names="${*:2} parallel_clients bytes"
+  local names="${*:2} plugin/parallel_clients plugin/bytes"
   build "$1" nbdkit-gptgrow-plugin "${@:2}" &&
     # Some kernels scatter addresses further than ThreadSanitizer can follow.
     setarch --addr-no-randomize ctest --test-dir "build/$1" --output-on-failure --parallel "$jobs" -R "${names// /|}"

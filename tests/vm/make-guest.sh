@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# make-guest.sh PLUGIN FUSE DIRECTORY
+# make-guest.sh PLUGIN FUSE COMMAND DIRECTORY
 # Makes DIRECTORY/vmlinuz and DIRECTORY/guest.cpio (what every case of this folder runs in: Debian's cloud kernel, its
-# modules, and this machine's own nbdkit, PLUGIN, FUSE (gptgrow-fuse) and disk tools with their libraries), and
-# DIRECTORY/bank.cpio.gz (the small system that a boot bank of the bootable image starts).
+# modules, and this machine's own nbdkit, PLUGIN, FUSE (gptgrow-fuse), COMMAND (gptgrow) and disk tools with their
+# libraries), and DIRECTORY/bank.cpio.gz (the small system that a boot bank of the bootable image starts).
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
-plugin=$1 fuse=$2 out=$3
+plugin=$1 fuse=$2 command=$3 out=$4
 here=$(cd "$(dirname "$0")" && pwd)
 
 readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8"
@@ -91,6 +91,7 @@ plugin_directory=$(nbdkit --dump-config | sed -n 's/^plugindir=//p')
 add_file "$root" "$plugin" "$plugin_directory/nbdkit-gptgrow-plugin.so"
 add_file "$root" "$plugin_directory/nbdkit-file-plugin.so"
 add_file "$root" "$fuse" /usr/bin/gptgrow-fuse
+add_file "$root" "$command" /usr/bin/gptgrow
 ln -s /proc/self/mounts "$root/etc/mtab"
 echo "127.0.0.1 localhost" >"$root/etc/hosts"
 install -m 755 "$here/guest.sh" "$root/init"

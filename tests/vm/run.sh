@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [CASE ...]
 # Restores disks in a small virtual machine with a real kernel, its nbd driver and Debian's tools, and boots them.
-# Runs all the cases of tests/vm/cases, or those named. Needs the plugin and gptgrow-fuse in build/release, or where
-# GPTGROW_PLUGIN and GPTGROW_FUSE say.
+# Runs all the cases of tests/vm/cases, or those named. Needs the plugin, gptgrow-fuse and gptgrow in build/release,
+# or where GPTGROW_PLUGIN, GPTGROW_FUSE and GPTGROW_COMMAND say.
 #
 # A case is a file of tests/vm/cases:
 #   disks=("7G raw" "3T qcow2" "2G raw 4096")    /dev/vda, /dev/vdb, ...: size, format, bytes of a logical sector
@@ -18,6 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
 plugin=${GPTGROW_PLUGIN:-$project/build/release/nbd-plugin/nbdkit-gptgrow-plugin.so}
 fuse=${GPTGROW_FUSE:-$project/build/release/fuse/gptgrow-fuse}
+command=${GPTGROW_COMMAND:-$project/build/release/cli/gptgrow}
 build=$project/build/vm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -159,7 +160,7 @@ run_case() {  # run_case NAME
   echo "-- $name: $(($(date +%s) - began)) s"
 }
 
-for built in "$plugin" "$fuse"; do
+for built in "$plugin" "$fuse" "$command"; do
   [ -e "$built" ] || { echo "${0##*/}: no $built: build it first" >&2; exit 2; }
 done
 if [ $# = 0 ]; then
@@ -167,7 +168,7 @@ if [ $# = 0 ]; then
 else
   cases=("$@")
 fi
-"$here/make-guest.sh" "$plugin" "$fuse" "$build"
+"$here/make-guest.sh" "$plugin" "$fuse" "$command" "$build"
 choose_accelerator
 make_images
 : >"$work/tally"
