@@ -93,4 +93,11 @@ void Image::prefetch(ByteRange range) const
   (void)::posix_fadvise(fd(), static_cast<off_t>(range.offset), static_cast<off_t>(range.size), POSIX_FADV_WILLNEED);
 }
 
+std::vector<std::byte> read_bytes(const Image& image, ByteRange range)
+{
+  std::vector<std::byte> bytes(range.size);
+  image.read(range.offset, bytes);
+  return bytes;
+}
+
 }  // namespace gptgrow

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace gptgrow {
 
@@ -49,5 +50,8 @@ private:
   std::uint64_t size_bytes_ = 0;
   std::uint32_t device_sector_size_bytes_ = 0;
 };
+
+/// The bytes of `range`, as Image::read() gives them.
+std::vector<std::byte> read_bytes(const Image& image, ByteRange range);
 
 }  // namespace gptgrow

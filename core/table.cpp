@@ -14,13 +14,6 @@ constexpr std::array<std::uint32_t, 2> kSectorSizesBytes{512, 4096};
 /// Warnings of one kind that are listed one by one; a hostile table could bring a hundred thousand.
 constexpr std::size_t kMaxListed = 32;
 
-std::vector<std::byte> read_bytes(const Image& image, ByteRange range)
-{
-  std::vector<std::byte> bytes(range.size);
-  image.read(range.offset, bytes);
-  return bytes;
-}
-
 /// Where the array of a header without problems stands.
 ByteRange array_range(const Header& header, Lba lba)
 {

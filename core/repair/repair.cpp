@@ -14,21 +14,11 @@ namespace gptgrow {
 
 namespace {
 
-/// What a disk writes at once, however long its sectors are.
-constexpr std::size_t kAtomicBytes = 512;
-
 constexpr std::size_t kMaxListed = 8;
 
 bool overlap(ByteRange a, ByteRange b)
 {
   return a.offset < b.end() && b.offset < a.end();
-}
-
-std::vector<std::byte> read_bytes(const Image& image, ByteRange range)
-{
-  std::vector<std::byte> bytes(range.size);
-  image.read(range.offset, bytes);
-  return bytes;
 }
 
 /// The tables that `disk` holds, the valid one in the last LBA before one that is left behind: that is where a kernel

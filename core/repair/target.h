@@ -9,6 +9,9 @@
 
 namespace gptgrow {
 
+/// What a disk writes at once, however long its sectors are.
+inline constexpr std::size_t kAtomicBytes = 512;
+
 /// What repair needs of the disk that it writes. Failed system calls are std::system_error.
 class Target {
 public:

@@ -21,9 +21,6 @@ namespace {
 constexpr std::string_view kMagic = "gptgrow undo 1\n";
 constexpr std::string_view kCrcKey = "crc32 0x";
 
-/// What a disk writes at once, however long its sectors are.
-constexpr std::size_t kAtomicBytes = 512;
-
 /// Two arrays at most as large as arrays may be, twice in hex, with room for the rest.
 constexpr std::uint64_t kMaxFileSizeBytes = 16 * kMaxArraySizeBytes;
 

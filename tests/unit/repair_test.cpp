@@ -17,8 +17,6 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-constexpr std::size_t kAtomicBytes = 512;
-
 class PowerCut : public std::exception {};
 
 /// In which order a disk puts the sectors of one write on its medium.
