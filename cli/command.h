@@ -26,6 +26,8 @@ void add_inspect(CLI::App& app, Run& run);
 void add_plan(CLI::App& app, Run& run);
 void add_compare(CLI::App& app, Run& run);
 void add_repair(CLI::App& app, Run& run);
+void add_restore(CLI::App& app, Run& run);
+void add_verify(CLI::App& app, Run& run);
 
 /// As wide as the terminal, in colour unless NO_COLOR is set; 80 columns without colour where stdout is no terminal.
 TextStyle stdout_style();
@@ -44,7 +46,7 @@ void add_sector_size_option(CLI::App& app, DiskOptions& options);
 /// --sector-size, --table, --old-backup and --truncated.
 void add_disk_options(CLI::App& app, DiskOptions& options);
 
-/// --size and --reference, of which one is needed.
-void add_size_options(CLI::App& app, DiskOptions& options);
+/// --size and --reference, at most one of them; `needed`: exactly one.
+void add_size_options(CLI::App& app, DiskOptions& options, bool needed);
 
 }  // namespace gptgrow

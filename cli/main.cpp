@@ -12,7 +12,7 @@ using namespace gptgrow;
 
 Exit run_command(int argc, char** argv)
 {
-  CLI::App app("Grow, diagnose and repair GPT disks without renumbering their slots");
+  CLI::App app("Restore, diagnose and repair GPT disks without renumbering their slots");
   app.set_version_flag("--version", std::string("gptgrow ") + GPTGROW_VERSION);
   app.require_subcommand(1);
   Run run;
@@ -20,6 +20,8 @@ Exit run_command(int argc, char** argv)
   add_plan(app, run);
   add_compare(app, run);
   add_repair(app, run);
+  add_restore(app, run);
+  add_verify(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -38,4 +38,6 @@ std::string to_string(const Guid& guid);
 /// CRC-32 of UEFI (polynomial 04C11DB7h, reflected, as in Ethernet and zlib).
 std::uint32_t crc32(std::span<const std::byte> bytes);
 
+bool is_zero(std::span<const std::byte> bytes);
+
 }  // namespace gptgrow

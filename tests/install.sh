@@ -4,11 +4,14 @@
 # Installs the Debian packages that a group needs and this machine lacks. The one list of packages in the project.
 set -euo pipefail
 
-build="cmake g++ libboost-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev nbdkit nbdkit-plugin-dev ninja-build
-  nlohmann-json3-dev perl pkg-config"
+# Files and io_uring came to Boost.Asio in 1.78; Debian 12's default is 1.74.
+boost=libboost-dev
+[ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ] || boost=libboost1.81-dev
+build="cmake g++ $boost libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev liburing-dev nbdkit
+  nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart busybox-static catch2 clang cloud-guest-utils cpio fio fuse3 gddrescue kmod libclang-rt-dev nbd-client
-  parted procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils syslinux xz-utils"
+  parted procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils strace syslinux xz-utils"
 
 case ${1:-} in
   build) group=$build ;;

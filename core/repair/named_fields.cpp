@@ -123,9 +123,4 @@ std::string to_hex(std::span<const std::byte> bytes)
   return text;
 }
 
-bool is_zero(std::span<const std::byte> bytes)
-{
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
-
 }  // namespace gptgrow

@@ -30,6 +30,4 @@ std::string in_words(const NamedField& field, std::span<const std::byte> bytes);
 /// "0a1b2c"
 std::string to_hex(std::span<const std::byte> bytes);
 
-bool is_zero(std::span<const std::byte> bytes);
-
 }  // namespace gptgrow

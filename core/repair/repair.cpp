@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/repair/named_fields.h"
+#include "core/target/medium.h"
 
 #include <fmt/format.h>
 

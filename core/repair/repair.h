@@ -8,7 +8,7 @@
 #pragma once
 
 #include "core/repair/changes.h"
-#include "core/repair/target.h"
+#include "core/target/target.h"
 
 namespace gptgrow {
 

@@ -2,17 +2,11 @@
 #include "core/repair/undo.h"
 
 #include "core/error.h"
-#include "core/file_descriptor.h"
 #include "core/repair/named_fields.h"
+#include "core/target/durable_file.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <filesystem>
-#include <system_error>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace gptgrow {
 
@@ -24,23 +18,9 @@ constexpr std::string_view kCrcKey = "crc32 0x";
 /// Two arrays at most as large as arrays may be, twice in hex, with room for the rest.
 constexpr std::uint64_t kMaxFileSizeBytes = 16 * kMaxArraySizeBytes;
 
-[[noreturn]] void fail(const std::string& path)
-{
-  throw std::system_error(errno, std::generic_category(), path);
-}
-
 std::uint32_t crc32_of(std::string_view text)
 {
   return crc32(std::as_bytes(std::span(text)));
-}
-
-void sync_directory(const std::string& path)
-{
-  const std::string parent = std::filesystem::path(path).parent_path();
-  const std::string directory = parent.empty() ? "." : parent;
-  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() == -1 || ::fsync(fd.get()) == -1)
-    fail(directory);
 }
 
 /// Reads the lines of an undo file whose checksum is right.
@@ -88,16 +68,6 @@ private:
   std::string_view rest_;
 };
 
-std::string read_file(const std::string& path)
-{
-  const Image file(path);
-  if (file.size_bytes() > kMaxFileSizeBytes)
-    refuse("{}: {} bytes long, no undo file", path, file.size_bytes());
-  std::string text(file.size_bytes(), '\0');
-  file.read(0, std::as_writable_bytes(std::span(text)));
-  return text;
-}
-
 }  // namespace
 
 void save_undo(const std::string& path, const Undo& undo)
@@ -109,25 +79,13 @@ void save_undo(const std::string& path, const Undo& undo)
                         to_hex(write.after));
   text += fmt::format("{}{:08x}\n", kCrcKey, crc32_of(text));
 
-  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (fd.get() == -1 && errno == EEXIST)
+  if (!write_new_file(path, text))
     refuse("{}: exists; an undo file is never overwritten", path);
-  if (fd.get() == -1)
-    fail(path);
-  for (std::string_view rest = text; !rest.empty();) {
-    const ssize_t count = ::write(fd.get(), rest.data(), rest.size());
-    if (count == -1 && errno != EINTR)
-      fail(path);
-    rest.remove_prefix(count == -1 ? 0 : static_cast<std::size_t>(count));
-  }
-  if (::fsync(fd.get()) == -1)
-    fail(path);
-  sync_directory(path);
 }
 
 Undo load_undo(const std::string& path)
 {
-  const std::string file = read_file(path);
+  const std::string file = read_file(path, kMaxFileSizeBytes);
   const std::string_view text = file;
   if (!text.starts_with(kMagic))
     refuse("{}: no undo file: does not begin with \"gptgrow undo 1\"", path);

@@ -51,8 +51,7 @@ std::string to_text(const std::vector<Change>& changes, const TextStyle& style)
   return out;
 }
 
-std::string to_json(const std::vector<Change>& changes, const std::string& disk, const std::string& from,
-                    std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
+Json json_of(const std::vector<Change>& changes)
 {
   Json list = Json::array();
   for (const Change& change : changes)
@@ -64,12 +63,18 @@ std::string to_json(const std::vector<Change>& changes, const std::string& disk,
                     {"after_hex", hex_json(change.after)},
                     {"before", change.before_words},
                     {"after", change.after_words}});
+  return list;
+}
+
+std::string to_json(const std::vector<Change>& changes, const std::string& disk, const std::string& from,
+                    std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
+{
   return dump({{"disk", disk.empty() ? Json() : Json(disk)},
                {"from", from},
                {"size_bytes", size_bytes},
                {"sector_size_bytes", sector_size_bytes},
                {"last_lba", size_bytes / sector_size_bytes - 1},
-               {"changes", std::move(list)}});
+               {"changes", json_of(changes)}});
 }
 
 }  // namespace gptgrow

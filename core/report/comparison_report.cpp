@@ -116,7 +116,7 @@ std::string to_text(const Comparison& comparison, const TextStyle& style)
   return out;
 }
 
-std::string to_json(const Comparison& comparison)
+Json json_of(const Comparison& comparison)
 {
   const std::uint32_t sector_size_bytes = comparison.tables_a.sector_size_bytes;
   const auto side = [](const Image& image) {
@@ -140,15 +140,20 @@ std::string to_json(const Comparison& comparison)
   Json patterns = Json::array();
   for (std::size_t i = 0; i < comparison.traces.size(); ++i)
     patterns.push_back({{"pattern", trace_name(comparison.traces[i])}, {"text", comparison.patterns[i]}});
-  return dump({{"a", side(comparison.a)},
-               {"b", side(comparison.b)},
-               {"sector_size_bytes", sector_size_bytes},
-               {"same", comparison.same()},
-               {"patterns", std::move(patterns)},
-               {"tools", comparison.tools},
-               {"same_slots", comparison.same_slots},
-               {"slots", std::move(slots)},
-               {"fields", std::move(fields)}});
+  return {{"a", side(comparison.a)},
+          {"b", side(comparison.b)},
+          {"sector_size_bytes", sector_size_bytes},
+          {"same", comparison.same()},
+          {"patterns", std::move(patterns)},
+          {"tools", comparison.tools},
+          {"same_slots", comparison.same_slots},
+          {"slots", std::move(slots)},
+          {"fields", std::move(fields)}};
+}
+
+std::string to_json(const Comparison& comparison)
+{
+  return dump(json_of(comparison));
 }
 
 }  // namespace gptgrow

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "core/entry.h"
+#include "core/repair/changes.h"
+#include "core/repair/compare.h"
 #include "core/report/type_name.h"
 #include "core/text.h"
 
@@ -37,6 +39,10 @@ inline Json entry_json(const Entry& entry, std::uint32_t sector_size_bytes)
           {"name", to_utf8(entry.name)},
           {"attributes", hex(entry.attributes)}};
 }
+
+/// As arrays and objects of a larger report.
+Json json_of(const std::vector<Change>& changes);
+Json json_of(const Comparison& comparison);
 
 /// Control characters and everything that is not ASCII is escaped, so that it is safe on a terminal too. Bytes of a
 /// file name that are not UTF-8 become U+FFFD.

@@ -45,5 +45,5 @@ mkdir mnt
 mount -o ro "$device" mnt 2>/dev/null || { echo "cannot mount here" >&2; exit 77; }
 trap 'umount mnt; detach; rm -rf "$scratch"' EXIT
 status 2 "$gptgrow" repair "$device" --relocate --apply
-says err "in use: a file system on it is mounted"
+says err "in use: $device is mounted on"
 refused "$whole" "in use"

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/long_work.h"
+
+#include "core/report/text_style.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Phase = Monitor::Phase;
+
+constexpr auto kRedraw = std::chrono::milliseconds(200);
+constexpr auto kLine = std::chrono::seconds(10);
+constexpr std::size_t kMaxBar = 30;
+
+Monitor* volatile stopped_by_signals = nullptr;
+
+void stop(int)
+{
+  stopped_by_signals->stop = true;
+}
+
+void handle_signals(void (*handler)(int))
+{
+  struct sigaction action{};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART | SA_RESETHAND;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    ::sigaction(signal, &action, nullptr);
+}
+
+const char* name(Phase phase)
+{
+  switch (phase) {
+  case Phase::preparing: return "preparing";
+  case Phase::copying: return "copying";
+  case Phase::writing_table: return "writing the table";
+  case Phase::verifying: break;
+  }
+  return "verifying";
+}
+
+std::string duration(double seconds)
+{
+  const auto whole = static_cast<std::uint64_t>(seconds);
+  return whole < 3600 ? fmt::format("{}:{:02}", whole / 60, whole % 60)
+                      : fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+/// How far one phase is, at one moment.
+struct Progress {
+  Phase phase;
+  std::uint64_t done, total;
+  double bytes_per_second;
+
+  std::string text() const
+  {
+    if (total == 0)
+      return name(phase);
+    std::string result = fmt::format("{} {:3}%  {} of {}", name(phase), done * 100 / total, short_size(done),
+                                     short_size(total));
+    if (bytes_per_second >= 1)
+      result += fmt::format("  {}/s  {} left", short_size(static_cast<std::uint64_t>(bytes_per_second)),
+                            duration(static_cast<double>(total - std::min(done, total)) / bytes_per_second));
+    return result;
+  }
+
+  /// In at most `width` columns: a bar where there is room.
+  std::string line(std::size_t width) const
+  {
+    const std::string words = text();
+    if (total == 0 || words.size() + 8 > width)
+      return words.substr(0, width);
+    const std::size_t bar = std::min(width - words.size() - 4, kMaxBar);
+    const std::size_t full = static_cast<std::size_t>(std::min(done, total) * bar / total);
+    return fmt::format("[{}{}] {}", std::string(full, '#'), std::string(bar - full, '.'), words);
+  }
+};
+
+std::size_t terminal_width()
+{
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
+}
+
+}  // namespace
+
+LongWork::LongWork()
+    : on_terminal_(::isatty(STDERR_FILENO) == 1), thread_([this](std::stop_token token) { show(token); })
+{
+  stopped_by_signals = &monitor_;
+  handle_signals(stop);
+}
+
+LongWork::~LongWork()
+{
+  handle_signals(SIG_DFL);
+}
+
+void LongWork::show(std::stop_token stop)
+{
+  Phase phase = monitor_.phase;
+  std::uint64_t first = monitor_.done_bytes;
+  auto began = Clock::now();
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, stop, on_terminal_ ? kRedraw : kLine, [] { return false; }) && !stop.stop_requested()) {
+    const auto now = Clock::now();
+    if (monitor_.phase != phase) {
+      phase = monitor_.phase;
+      first = monitor_.done_bytes;
+      began = now;
+    }
+    const std::uint64_t done = monitor_.done_bytes;
+    const double seconds = std::chrono::duration<double>(now - began).count();
+    const double moved = static_cast<double>(done - std::min(first, done));
+    const Progress progress{phase, done, monitor_.total_bytes, seconds > 0 ? moved / seconds : 0};
+    if (on_terminal_)
+      fmt::print(stderr, "\r{}\x1b[K", progress.line(terminal_width()));
+    else
+      fmt::print(stderr, "gptgrow: {}\n", progress.text());
+  }
+  if (on_terminal_)
+    fmt::print(stderr, "\r\x1b[K");
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/command.h"
+#include "cli/long_work.h"
+
+#include "core/error.h"
+#include "core/report/verification_report.h"
+#include "core/restore/restore.h"
+#include "core/size.h"
+#include "core/target/medium.h"
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+struct Options {
+  RestoreOptions restore;
+  bool no_verify = false;
+  int yes = 0;
+};
+
+/// What `path` is, as far as it matters here.
+struct TargetKind {
+  bool is_block_device = false;
+  bool is_partition = false;
+  std::string hardware_name;
+};
+
+TargetKind kind_of(const std::string& path)
+{
+  struct stat status;
+  if (::stat(path.c_str(), &status) == -1 || !S_ISBLK(status.st_mode))
+    return {};
+  return {true, is_partition(status.st_rdev), hardware_name(status.st_rdev)};
+}
+
+/// What is there now, and what will be.
+void show_plan(const Options& options, const Restore& restore, const TargetKind& kind)
+{
+  const std::string& target = options.restore.target;
+  const Contents& contents = restore.contents();
+  std::string out = fmt::format("{}: {}{}{}\n", target,
+                                restore.makes_file() ? "a new file" : kind.is_partition ? "a partition"
+                                : kind.is_block_device                  ? "a disk"
+                                                                        : "a file",
+                                kind.hardware_name.empty() ? "" : ", " + kind.hardware_name, ", " +
+                                format_size(restore.disk().size_bytes()));
+  if (!restore.makes_file() && !restore.resumes()) {
+    out += contents.partitions.empty() && contents.type.empty()
+               ? "  nothing on it is recognized\n"
+               : fmt::format("  holds now, and will lose: {}\n",
+                             !contents.type.empty()          ? contents.type
+                             : contents.partitions.empty() ? "an empty table"
+                                                           : contents.table_type + " partitions");
+    for (const PresentPartition& partition : contents.partitions)
+      out += fmt::format("  {:>4}  {:>6}  {}{}\n", partition.number, short_size(partition.range.size),
+                         partition.type.empty() ? "?" : partition.type,
+                         partition.label.empty() ? "" : " \"" + partition.label + '"');
+  }
+  for (const Signature& signature : restore.stale_signatures())
+    out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type,
+                       signature.label.empty() ? "" : " \"" + signature.label + '"', signature.range.offset);
+  out += fmt::format("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
+                     [&] {
+                       std::vector<std::uint32_t> slots;
+                       for (const Entry& entry : restore.disk().table().used_entries())
+                         slots.push_back(entry.slot);
+                       return slots.empty() ? "none" : join_runs(slots);
+                     }(),
+                     restore.resumes() ? "; an unfinished restore goes on" : "");
+  print(out);
+}
+
+/// Asks at the terminal until the name comes, once.
+void ask_for(const std::string& question, const std::string& name)
+{
+  fmt::print(stderr, "{}Type {} to go on: ", question, name);
+  std::string answer;
+  if (!std::getline(std::cin, answer) || answer != name)
+    refuse("that is not {}: nothing is written", name);
+}
+
+/// Throws Error unless a person, or --yes, agrees.
+void confirm(const Options& options, const Restore& restore, const TargetKind& kind)
+{
+  const std::string& target = options.restore.target;
+  const int needed = kind.is_partition ? 2 : 1;
+  if (options.yes >= needed)
+    return;
+  if (!::isatty(STDIN_FILENO) || !::isatty(STDERR_FILENO)) {
+    if (kind.is_partition)
+      refuse("{}: is a partition, not a disk: nothing would find the slots inside it; --yes --yes restores to it all "
+             "the same; nothing is written", target);
+    refuse("{}: without a terminal to ask at, --yes is needed; nothing is written", target);
+  }
+  const std::string name = std::filesystem::path(target).filename();
+  if (!restore.makes_file())
+    ask_for("All of it is overwritten. ", name);
+  if (kind.is_partition)
+    ask_for(fmt::format("{} is a partition, not a disk: nothing would find the slots inside it. ", target), name);
+}
+
+std::string how_to_go_on(const Options& options)
+{
+  return options.restore.map_path.empty()
+             ? fmt::format("{} is incomplete and has no partition table; the same command begins anew (with --map FILE, a "
+                           "restore can go on where it ended)", options.restore.target)
+             : fmt::format("{} is incomplete and has no partition table; the same command goes on from here",
+                           options.restore.target);
+}
+
+Exit check(const Options& options, const Restore& restore)
+{
+  const Pieces pieces(restore.disk());
+  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero};
+  LongWork work;
+  const Verification result = verify(pieces, options.restore.target, verify_options, work.monitor());
+  if (result.stopped) {
+    complain(fmt::format("stopped: {} is restored, but not wholly verified; gptgrow verify {} {} does it",
+                         options.restore.target, options.restore.disk.file, options.restore.target));
+    return Exit::trouble;
+  }
+  print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
+  if (!result.same())
+    complain(options.restore.target + ": does not hold what was written: it is failing, or something else writes to it");
+  return result.same() ? Exit::same : Exit::differs;
+}
+
+Exit write_disk(const Options& options, Restore& restore)
+{
+  LongWork work;
+  try {
+    if (restore.run(work.monitor()))
+      return Exit::same;
+    complain("stopped: " + how_to_go_on(options));
+  } catch (const std::exception& e) {
+    complain(e.what());
+    complain(how_to_go_on(options));
+  }
+  return Exit::trouble;
+}
+
+Exit run_restore(const Options& options)
+{
+  Restore restore(options.restore);
+  const TargetKind kind = kind_of(options.restore.target);
+  show_plan(options, restore, kind);
+  for (const std::string& warning : restore.disk().warnings())
+    complain(fmt::format("warning: {}: {}", options.restore.disk.file, warning));
+  confirm(options, restore, kind);
+  if (const Exit exit = write_disk(options, restore); exit != Exit::same)
+    return exit;
+  for (const std::string& note : restore.notes())
+    complain("note: " + note);
+  const Exit exit = options.no_verify ? Exit::same : check(options, restore);
+  if (const auto reason = restore.target().reread_partitions())
+    complain("note: " + *reason);
+  return exit;
+}
+
+FreeSpace parse_free_space(const std::string& value)
+{
+  if (value == "discard")
+    return FreeSpace::discard;
+  if (value == "zero")
+    return FreeSpace::zero;
+  if (value == "keep")
+    return FreeSpace::keep;
+  refuse("free-space={}: expected discard, zero or keep", value);
+}
+
+}  // namespace
+
+void add_restore(CLI::App& app, Run& run)
+{
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("restore", "Write IMAGE to TARGET, as a disk of TARGET's size, and verify it");
+  command->add_option("IMAGE", options->restore.disk.file, "A file or block device")->required();
+  command->add_option("TARGET", options->restore.target, "A block device, or a file")->required();
+  add_size_options(*command, options->restore.disk, false);
+  const auto set_free_space = [options](const std::string& value) {
+    options->restore.free_space = parse_free_space(value);
+  };
+  command->add_option_function<std::string>("--free-space", set_free_space,
+                                            "What lies behind the image on TARGET (default: discard)")
+      ->take_last()->type_name("discard|zero|keep");
+  command->add_option("--map", options->restore.map_path, "Keep what is done in FILE, and go on from there")
+      ->type_name("FILE");
+  command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");
+  command->add_flag("--yes", options->yes, "Do not ask; twice where TARGET is a partition");
+  add_disk_options(*command, options->restore.disk);
+  command->callback([&run, options] { run = [options] { return run_restore(*options); }; });
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/command.h"
+#include "cli/long_work.h"
+
+#include "core/error.h"
+#include "core/report/verification_report.h"
+#include "core/target/medium.h"
+
+#include <memory>
+
+namespace gptgrow {
+
+namespace {
+
+struct Options {
+  DiskOptions disk;
+  std::string target;
+  bool table_only = false;
+  bool skip_free_space = false;
+  bool json = false;
+};
+
+Exit run_verify(Options options)
+{
+  if (same_medium(Image(options.target), Image(options.disk.file)))
+    refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target, options.disk.file);
+  options.disk.reference = options.target;
+  const Disk disk(options.disk);
+  for (const std::string& warning : disk.warnings())
+    complain(fmt::format("warning: {}: {}", options.disk.file, warning));
+  const Pieces pieces(disk);
+  const VerifyOptions verify_options{!options.table_only, !options.skip_free_space};
+  LongWork work;
+  const Verification result = verify(pieces, options.target, verify_options, work.monitor());
+  print(options.json ? to_json(result, pieces, options.target, verify_options)
+                     : to_text(result, pieces, options.target, verify_options, stdout_style()));
+  if (!result.table.empty() || result.difference)
+    return Exit::differs;
+  return result.stopped ? Exit::trouble : Exit::same;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Run& run)
+{
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("verify", "Say whether TARGET still holds what was restored to it");
+  command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
+  command->add_option("TARGET", options->target, "A file or block device")->required();
+  command->add_flag("--table-only", options->table_only, "Compare MBR, headers and slots, not the data");
+  command->add_flag("--skip-free-space", options->skip_free_space, "Do not read what lies behind the image");
+  add_disk_options(*command, options->disk);
+  add_json_option(*command, options->json);
+  command->callback([&run, options] { run = [options] { return run_verify(*options); }; });
+}
+
+}  // namespace gptgrow

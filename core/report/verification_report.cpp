@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/report/verification_report.h"
+
+#include "core/repair/named_fields.h"
+#include "core/report/changes_report.h"
+#include "core/report/comparison_report.h"
+#include "core/report/json.h"
+#include "core/size.h"
+
+namespace gptgrow {
+
+namespace {
+
+std::string words(Piece::Kind kind)
+{
+  switch (kind) {
+  case Piece::Kind::table: return "table";
+  case Piece::Kind::data: return "data";
+  case Piece::Kind::hole: return "hole";
+  case Piece::Kind::free_space: break;
+  }
+  return "free space";
+}
+
+std::string place(const Difference& difference, std::uint32_t sector_size_bytes)
+{
+  std::string text = fmt::format("byte {} (LBA {}), ", difference.offset, difference.offset / sector_size_bytes);
+  if (difference.entry)
+    text += fmt::format("in the partition of slot {}{}, ", difference.entry->slot,
+                        difference.entry->name.empty() ? "" : ", \"" + printable(difference.entry->name) + '"');
+  else if (difference.kind != Piece::Kind::free_space)
+    text += "in no partition, ";
+  return text + words(difference.kind);
+}
+
+std::string data_line(const Verification& verification, const Pieces& pieces, const VerifyOptions& options)
+{
+  if (const auto& difference = verification.difference)
+    return fmt::format("data: the first difference is at {}: 0x{:02x}, expected 0x{:02x}",
+                       place(*difference, pieces.structures().sector_size_bytes),
+                       std::to_integer<unsigned>(difference->found), std::to_integer<unsigned>(difference->expected));
+  if (!options.data)
+    return "data: not compared";
+  if (verification.stopped)
+    return fmt::format("data: stopped after {}, no difference so far", short_size(verification.compared_bytes));
+  const std::uint64_t skipped = options.free_space ? 0 : pieces.free_space().size;
+  return fmt::format("data: same, {} of data and holes compared{}", short_size(verification.compared_bytes),
+                     skipped == 0 ? "" : fmt::format("; {} behind the image not compared", short_size(skipped)));
+}
+
+}  // namespace
+
+std::string to_text(const Verification& verification, const Pieces& pieces, const std::string& target,
+                    const VerifyOptions& options, const TextStyle& style)
+{
+  const auto verdict = [&](bool same, const std::string& text) {
+    return emphasize(style, same ? Emphasis::good : Emphasis::bad, text) + '\n';
+  };
+  std::string out = fmt::format("{} on {}, {}\n", pieces.disk().image().path(), target,
+                                format_size(pieces.disk().size_bytes()));
+  out += verdict(verification.table.empty(), verification.table.empty() ? "table: same" : "table: differs");
+  if (verification.comparison && !verification.comparison->same())
+    out += '\n' + to_text(*verification.comparison, style);
+  if (!verification.table.empty())
+    out += fmt::format("\nThe table's bytes (- found, + expected)\n{}\n", to_text(verification.table, style));
+  return out + verdict(!verification.difference && !verification.stopped, data_line(verification, pieces, options));
+}
+
+std::string to_json(const Verification& verification, const Pieces& pieces, const std::string& target,
+                    const VerifyOptions& options)
+{
+  const std::uint32_t sector_size_bytes = pieces.structures().sector_size_bytes;
+  Json difference;
+  if (const auto& found = verification.difference)
+    difference = {{"offset_bytes", found->offset},
+                  {"lba", found->offset / sector_size_bytes},
+                  {"region", words(found->kind)},
+                  {"slot", found->entry ? Json(found->entry->slot) : Json()},
+                  {"name", found->entry ? Json(to_utf8(found->entry->name)) : Json()},
+                  {"found_hex", to_hex(std::span(&found->found, 1))},
+                  {"expected_hex", to_hex(std::span(&found->expected, 1))}};
+  Json data{{"same", !verification.difference},
+            {"complete", !verification.stopped},
+            {"compared_bytes", verification.compared_bytes},
+            {"free_space_compared", options.free_space},
+            {"first_difference", difference}};
+  return dump({{"image", pieces.disk().image().path()},
+               {"target", target},
+               {"size_bytes", pieces.disk().size_bytes()},
+               {"sector_size_bytes", sector_size_bytes},
+               {"same", verification.same()},
+               {"table", {{"same", verification.table.empty()},
+                          {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
+                          {"changes", json_of(verification.table)}}},
+               {"data", options.data ? data : Json()}});
+}
+
+}  // namespace gptgrow

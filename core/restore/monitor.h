@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What long work tells while it goes on, and how it is stopped. All members may be used by several threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace gptgrow {
+
+struct Monitor {
+  enum class Phase { preparing, copying, writing_table, verifying };
+
+  std::atomic<Phase> phase = Phase::preparing;
+  std::atomic<std::uint64_t> done_bytes = 0;   // of this phase
+  std::atomic<std::uint64_t> total_bytes = 0;  // 0: not known
+  std::atomic<bool> stop = false;              // set by whoever wants the work to end soon
+
+  void begin(Phase next, std::uint64_t total)
+  {
+    done_bytes = 0;
+    total_bytes = total;
+    phase = next;
+  }
+};
+
+}  // namespace gptgrow

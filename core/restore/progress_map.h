@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How far a restore has come, in a file that outlives it: a mapfile as GNU ddrescue writes them, so that its tools show
+// it. A comment says which restore it belongs to.
+#pragma once
+
+#include "core/disk.h"
+
+#include <boost/icl/interval_set.hpp>
+
+namespace gptgrow {
+
+/// What makes a restore the same one. The id is also on the target while the restore is unfinished.
+struct RestoreIdentity {
+  std::string id;
+  std::uint64_t image_size_bytes = 0;
+  std::int64_t image_modified_ns = 0;  // 0 for a device
+  std::uint64_t size_bytes = 0;        // of the served disk
+  std::uint32_t table_crc32 = 0;       // of the served table, which the options for reading the image change too
+};
+
+/// Bytes that are on the target, durably.
+class ProgressMap {
+public:
+  explicit ProgressMap(RestoreIdentity identity) : identity_(std::move(identity)) {}
+
+  const RestoreIdentity& identity() const { return identity_; }
+
+  void add(ByteRange range);
+
+  /// The first byte at or behind `offset` that is not done; size_bytes when all are.
+  std::uint64_t first_missing(std::uint64_t offset) const;
+
+  /// The end of the bytes that are not done, from such a byte on.
+  std::uint64_t missing_end(std::uint64_t offset) const;
+
+private:
+  friend void save_map(const std::string&, const ProgressMap&);
+
+  RestoreIdentity identity_;
+  boost::icl::interval_set<std::uint64_t> done_;
+};
+
+/// Replaces the file at once; durable, with its name, when this returns.
+void save_map(const std::string& path, const ProgressMap& map);
+
+/// Throws Error when the file is no map of a restore, or damaged; none when there is no file.
+std::optional<ProgressMap> load_map(const std::string& path);
+
+}  // namespace gptgrow

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// An image onto a disk, in an order that never leaves a valid table over incomplete data:
+//
+//   1. both tables of the target are wiped, at the places of either sector size
+//   2. signatures of what was there before, in the space that the image does not reach; holes; that space
+//   3. data
+//   4. the backup GPT
+//   5. the primary GPT
+//   6. the MBR
+//
+// each durable before the next begins. While it is unfinished, a text in the place of the primary header says so.
+#pragma once
+
+#include "core/restore/monitor.h"
+#include "core/restore/pieces.h"
+#include "core/restore/progress_map.h"
+#include "core/restore/transfer.h"
+#include "core/target/contents.h"
+#include "core/target/target.h"
+
+namespace gptgrow {
+
+/// What becomes of the space behind the image and all partitions.
+enum class FreeSpace {
+  discard,  // given back to the device where it can do that, else left
+  zero,
+  keep,
+};
+
+struct RestoreOptions {
+  DiskOptions disk;  // the image; a size or reference only for a file that is to be made, or to be sure
+  std::string target;
+  FreeSpace free_space = FreeSpace::discard;
+  std::string map_path;  // empty: no map
+};
+
+class Restore {
+public:
+  /// Opens, holds and checks everything, and writes nothing. Throws Error when anything is refused.
+  explicit Restore(const RestoreOptions& options);
+
+  const Disk& disk() const { return *disk_; }
+  bool makes_file() const { return !target_; }
+  bool resumes() const { return resumes_; }
+
+  /// What the target holds now; nothing for a file that is to be made.
+  const Contents& contents() const { return contents_; }
+
+  /// Signatures in the free space, which are wiped.
+  const std::vector<Signature>& stale_signatures() const { return stale_signatures_; }
+
+  /// Does it all. False: stopped before the table was written. Not to be called twice.
+  bool run(Monitor& monitor);
+
+  /// After run(): what a person should know of what was done, a sentence each.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /// After run(): the target, still held.
+  DeviceTarget& target() { return *target_; }
+
+private:
+  void check_target();
+  void check_map();
+  bool prepare(Monitor& monitor);
+  void wipe_tables();
+  bool zero_holes(Monitor& monitor);
+  bool free_free_space(Monitor& monitor);
+  bool copy(Monitor& monitor);
+  void write_tables();
+
+  RestoreOptions options_;
+  std::optional<DeviceTarget> target_;
+  std::optional<Disk> disk_;
+  std::optional<Pieces> pieces_;
+  Contents contents_;
+  std::vector<Signature> stale_signatures_;
+  std::optional<ProgressMap> map_;  // kept even where it is not saved
+  bool resumes_ = false;
+  bool is_new_ = false;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace gptgrow

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The engine: several chunks at once on their way between image and target. Memory is bounded, and taken once.
+#pragma once
+
+#include "core/restore/pieces.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+namespace gptgrow {
+
+/// The disk whose bytes are written or compared: an open file or block device.
+struct OpenTarget {
+  int fd = -1;
+  std::string path;
+};
+
+/// How requests are kept in flight.
+enum class Engine {
+  io_uring,  // past the target's page cache, by one thread
+  threads,   // a request for each; past the page cache too, where the target can do that
+};
+
+/// Failed system calls are std::system_error, with the path and the byte where it failed; the first one is thrown when all
+/// that was in flight has ended.
+class Transfer {
+public:
+  /// Both functions are called by one thread at a time, in no order of threads. A chunk is at most kChunkBytes long and
+  /// ends at a multiple of that, or at the end of its piece.
+  using Next = std::function<std::optional<Piece>()>;
+  using Done = std::function<void(const Piece&)>;
+
+  static constexpr std::size_t kChunkBytes = 512 * 1024;
+
+  /// Chooses io_uring where the kernel allows it and the target can be used past the page cache. `disk` must outlive this.
+  Transfer(const Disk& disk, OpenTarget target);
+  ~Transfer();
+
+  Engine engine() const;
+
+  /// Writes the image's bytes of every chunk that `next` gives, which must be data, to the same place of the target; where
+  /// all of a chunk is zeros, `zero` may have done it otherwise. Durable only after a flush.
+  void copy(const Next& next, const std::function<bool(ByteRange)>& zero, const Done& done);
+
+  /// Compares every chunk that `next` gives with the target's medium: data with the image, anything else with zeros. The
+  /// first byte that differs, if any; chunks must come in order of place. Not for tables.
+  std::optional<std::uint64_t> compare(const Next& next, const Done& done);
+
+private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+/// The first part of `piece` that can be one chunk.
+Piece first_chunk(const Piece& piece);
+
+}  // namespace gptgrow

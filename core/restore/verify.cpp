@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/restore/verify.h"
+
+#include "core/error.h"
+#include "core/restore/transfer.h"
+#include "core/size.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+std::optional<Comparison> diagnose(const std::string& image, const Image& target,
+                                   std::optional<std::uint32_t> sector_size_bytes)
+{
+  try {
+    return compare(Image(image), Image(target.path()), sector_size_bytes);
+  } catch (const Error&) {
+    return std::nullopt;  // no table to speak of
+  }
+}
+
+std::byte byte_of(const Image& image, std::uint64_t offset)
+{
+  return read_bytes(image, {offset, 1}).front();
+}
+
+Difference difference_at(const Pieces& pieces, const Image& target, std::uint64_t offset)
+{
+  const Disk& disk = pieces.disk();
+  Difference difference{offset, pieces.at({offset, 1}).kind, std::nullopt, byte_of(target, offset), {}};
+  disk.read(offset, std::span(&difference.expected, 1));
+  for (const Entry& entry : disk.table().used_entries()) {
+    const ByteRange range = bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes());
+    if (range.offset <= offset && offset < range.end() && !difference.entry)
+      difference.entry = entry;
+  }
+  return difference;
+}
+
+/// Hands out what is to be compared, in order of place.
+class Work {
+public:
+  Work(const Pieces& pieces, const Image& target, const VerifyOptions& options, Monitor& monitor)
+      : pieces_(pieces), target_(target), options_(options), monitor_(monitor)
+  {
+  }
+
+  std::optional<Piece> next()
+  {
+    while (rest_.range.size == 0 && !monitor_.stop && rest_.range.offset < pieces_.disk().size_bytes())
+      advance();
+    if (rest_.range.size == 0 || monitor_.stop)
+      return std::nullopt;
+    const Piece chunk = first_chunk(rest_);
+    rest_.range = {chunk.range.end(), rest_.range.size - chunk.range.size};
+    return chunk;
+  }
+
+private:
+  /// To the next piece, or past one of which nothing has to be read.
+  void advance()
+  {
+    const std::uint64_t offset = rest_.range.offset;
+    rest_ = pieces_.at({offset, pieces_.disk().size_bytes() - offset});
+    const bool wanted = rest_.kind != Piece::Kind::table && (rest_.kind != Piece::Kind::free_space || options_.free_space);
+    if (!wanted) {
+      rest_.range = {rest_.range.end(), 0};
+    } else if (rest_.kind != Piece::Kind::data) {
+      const Extent extent = target_.extent(rest_.range);
+      rest_.range.size = extent.size;
+      if (extent.hole) {
+        monitor_.done_bytes += extent.size;
+        rest_.range = {rest_.range.end(), 0};
+      }
+    }
+  }
+
+  const Pieces& pieces_;
+  const Image& target_;
+  const VerifyOptions& options_;
+  Monitor& monitor_;
+  Piece rest_;
+};
+
+}  // namespace
+
+Verification verify(const Pieces& pieces, const std::string& path, const VerifyOptions& options, Monitor& monitor)
+{
+  const Image target(path);
+  if (target.size_bytes() != pieces.disk().size_bytes())
+    refuse("{}: {}, expected {}", path, format_size(target.size_bytes()), format_size(pieces.disk().size_bytes()));
+  // The table shall come from the medium too.
+  (void)::fdatasync(target.fd());
+  (void)::posix_fadvise(target.fd(), 0, 0, POSIX_FADV_DONTNEED);
+
+  Verification result;
+  result.table = changes(target, pieces.structures());
+  // What an old backup becomes are zeros inside the image, which are a hole like others.
+  std::erase_if(result.table, [&](const Change& change) {
+    return pieces.at({change.range.offset, 1}).kind != Piece::Kind::table;
+  });
+  if (!result.table.empty())
+    result.comparison = diagnose(pieces.disk().image().path(), target, pieces.disk().table().sector_size_bytes);
+  if (!options.data)
+    return result;
+
+  std::uint64_t total_bytes = 0;
+  for_each_piece(pieces, [&](const Piece& piece) {
+    if (piece.kind != Piece::Kind::table && (piece.kind != Piece::Kind::free_space || options.free_space))
+      total_bytes += piece.range.size;
+  });
+  monitor.begin(Monitor::Phase::verifying, total_bytes);
+  Work work(pieces, target, options, monitor);
+  const auto next = [&] { return work.next(); };
+  const auto done = [&](const Piece& chunk) { monitor.done_bytes += chunk.range.size; };
+  const auto offset = Transfer(pieces.disk(), {target.fd(), path}).compare(next, done);
+  if (offset)
+    result.difference = difference_at(pieces, target, *offset);
+  result.compared_bytes = monitor.done_bytes;
+  result.stopped = monitor.stop && !offset;
+  return result;
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a disk holds before it is overwritten, of any kind that libblkid knows.
+#pragma once
+
+#include "core/units.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gptgrow {
+
+/// The bytes by which a file system, RAID, LVM or swap space is recognized.
+struct Signature {
+  ByteRange range;
+  std::string type;   // "ext4", "linux_raid_member"
+  std::string label;  // safe on a terminal; may be empty
+};
+
+struct PresentPartition {
+  int number = 0;
+  ByteRange range;
+  std::string type;   // of what is in it; empty when unknown
+  std::string label;  // of that, else of the partition; safe on a terminal; may be empty
+};
+
+struct Contents {
+  std::string table_type;                    // "gpt", "dos"; empty: none
+  std::string type;                          // of what is on the disk as a whole, else empty
+  std::vector<PresentPartition> partitions;  // in the table's order
+  std::vector<Signature> signatures;         // on the disk as a whole, then in each partition; no partition tables
+};
+
+/// Reads only. Damage and hostile bytes are no error: what libblkid does not know is not listed. Failed system calls are
+/// std::system_error.
+Contents contents_of(int fd, std::uint64_t size_bytes);
+
+}  // namespace gptgrow

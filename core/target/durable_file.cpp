@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/target/durable_file.h"
+
+#include "core/error.h"
+#include "core/image.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& path)
+{
+  throw std::system_error(errno, std::generic_category(), path);
+}
+
+void write_and_sync(const FileDescriptor& fd, const std::string& path, std::string_view text)
+{
+  while (!text.empty()) {
+    const ssize_t count = ::write(fd.get(), text.data(), text.size());
+    if (count == -1 && errno != EINTR)
+      fail(path);
+    text.remove_prefix(count == -1 ? 0 : static_cast<std::size_t>(count));
+  }
+  if (::fsync(fd.get()) == -1)
+    fail(path);
+}
+
+void sync_directory(const std::string& path)
+{
+  const std::string parent = std::filesystem::path(path).parent_path();
+  const std::string directory = parent.empty() ? "." : parent;
+  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() == -1 || ::fsync(fd.get()) == -1)
+    fail(directory);
+}
+
+}  // namespace
+
+bool write_new_file(const std::string& path, std::string_view text)
+{
+  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd.get() == -1 && errno == EEXIST)
+    return false;
+  if (fd.get() == -1)
+    fail(path);
+  write_and_sync(fd, path, text);
+  sync_directory(path);
+  return true;
+}
+
+void replace_file(const std::string& path, std::string_view text)
+{
+  const std::string temporary = path + ".new";
+  const FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (fd.get() == -1)
+    fail(temporary);
+  write_and_sync(fd, temporary, text);
+  if (::rename(temporary.c_str(), path.c_str()) == -1)
+    fail(path);
+  sync_directory(path);
+}
+
+std::string read_file(const std::string& path, std::uint64_t max_size_bytes)
+{
+  const Image file(path);
+  if (file.size_bytes() > max_size_bytes)
+    refuse("{}: {} bytes long, expected at most {}", path, file.size_bytes(), max_size_bytes);
+  std::string text(file.size_bytes(), '\0');
+  file.read(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+}  // namespace gptgrow

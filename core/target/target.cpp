@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/target/target.h"
+
+#include "core/error.h"
+#include "core/fields.h"
+#include "core/target/medium.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+[[noreturn]] void fail(int error, const std::string& what)
+{
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+/// Why the device cannot be had alone.
+std::string in_use(const std::string& path, dev_t device)
+{
+  const std::vector<std::string> sentences = holders(device);
+  return sentences.empty()
+             ? fmt::format("{}: in use by another program; stop that first (lsblk and fuser show more)", path)
+             : fmt::format("{}: in use: {}; unmount or stop that first", path, fmt::join(sentences, "; "));
+}
+
+constexpr ByteRange inner(ByteRange range, std::uint64_t alignment)
+{
+  const std::uint64_t first = std::min((range.offset + alignment - 1) / alignment * alignment, range.end());
+  return {first, std::max(range.end() / alignment * alignment, first) - first};
+}
+
+bool is_unsupported(int error)
+{
+  return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY || error == EINVAL || error == ENODEV;
+}
+
+int fallocate_hole(int fd, ByteRange range)
+{
+  return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
+                     static_cast<off_t>(range.size));
+}
+
+}  // namespace
+
+DeviceTarget::DeviceTarget(const std::string& path) : path_(path)
+{
+  struct stat status;
+  if (::stat(path.c_str(), &status) == -1)
+    fail(errno, path);
+  is_block_device_ = S_ISBLK(status.st_mode);
+  if (!is_block_device_ && !S_ISREG(status.st_mode))
+    refuse("{}: neither a regular file nor a block device", path);
+  // On a block device, O_EXCL without O_CREAT fails while anything else holds the disk or one of its partitions.
+  fd_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | (is_block_device_ ? O_EXCL : 0)));
+  if (fd_.get() == -1 && errno == EBUSY)
+    throw Error(in_use(path, status.st_rdev));
+  if (fd_.get() == -1)
+    fail(errno, path + ": cannot be opened for writing");
+  // The superuser may open a read-only device for writing; the first write would fail.
+  if (int read_only = 0; is_block_device_ && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 && read_only != 0)
+    refuse("{}: cannot be opened for writing: the device is read-only", path);
+  if (const std::string loop = loop_device_over(fd_.get()); !loop.empty())
+    refuse("{}: in use by {}; name that device instead, or detach it (losetup -d {})", path, loop, loop);
+  lock();
+}
+
+DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes)
+    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0666))
+{
+  if (fd_.get() == -1 && errno == EEXIST)
+    refuse("{}: exists already", path);
+  if (fd_.get() == -1)
+    fail(errno, path + ": cannot be made");
+  lock();
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) == -1) {
+    const int error = errno;
+    ::unlink(path.c_str());
+    fail(error, fmt::format("{}: cannot be made {} bytes long", path, size_bytes));
+  }
+}
+
+void DeviceTarget::lock()
+{
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == -1)
+    refuse("{}: locked by another program", path_);
+}
+
+void DeviceTarget::write(std::uint64_t offset, std::span<const std::byte> bytes)
+{
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count == -1) {
+      if (errno == EINTR)
+        continue;
+      fail(errno, fmt::format("{}: write at byte {}", path_, offset));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+void DeviceTarget::flush()
+{
+  if (::fsync(fd_.get()) == -1)
+    fail(errno, path_ + ": fsync");
+}
+
+void DeviceTarget::read(std::uint64_t offset, std::span<std::byte> buffer)
+{
+  // What is cached is what was written; the medium may know better.
+  (void)::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(buffer.size()), POSIX_FADV_DONTNEED);
+  while (!buffer.empty()) {
+    const ssize_t count = ::pread(fd_.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
+    if (count == -1 && errno == EINTR)
+      continue;
+    if (count <= 0)
+      fail(count == 0 ? EIO : errno, fmt::format("{}: read at byte {}", path_, offset));
+    buffer = buffer.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+void DeviceTarget::zero(ByteRange range)
+{
+  static const std::vector<std::byte> zeros(1024 * 1024);
+  const auto write_zeros = [&](std::uint64_t offset, std::uint64_t end) {
+    for (; offset < end; offset += std::min<std::uint64_t>(end - offset, zeros.size()))
+      write(offset, std::span(zeros).first(std::min<std::uint64_t>(end - offset, zeros.size())));
+  };
+  const ByteRange middle = inner(range, kDirectAlignment);
+  write_zeros(range.offset, middle.offset);
+  write_zeros(middle.end(), range.end());
+  if (middle.size == 0)
+    return;
+  for (ZeroMethod method = zero_method_; method != ZeroMethod::write; method = zero_method_) {
+    if (try_zero(method, middle) && (!is_block_device_ || ends_are_zero(middle)))
+      return;
+    zero_method_ = method == ZeroMethod::punch && is_block_device_ ? ZeroMethod::device : ZeroMethod::write;
+  }
+  write_zeros(middle.offset, middle.end());
+}
+
+bool DeviceTarget::try_zero(ZeroMethod method, ByteRange range)
+{
+  std::uint64_t place[] = {range.offset, range.size};
+  if ((method == ZeroMethod::punch ? fallocate_hole(fd_.get(), range) : ::ioctl(fd_.get(), BLKZEROOUT, place)) == 0)
+    return true;
+  if (!is_unsupported(errno))
+    fail(errno, fmt::format("{}: zeroing bytes {}-{}", path_, range.offset, range.end() - 1));
+  return false;
+}
+
+bool DeviceTarget::ends_are_zero(ByteRange range)
+{
+  alignas(kDirectAlignment) std::byte block[kDirectAlignment];
+  for (const std::uint64_t offset : {range.offset, range.end() - sizeof(block)}) {
+    read(offset, block);
+    if (!is_zero(block))
+      return false;
+  }
+  return true;
+}
+
+bool DeviceTarget::discard(ByteRange range)
+{
+  range = inner(range, kDirectAlignment);
+  std::uint64_t place[] = {range.offset, range.size};
+  if (range.size == 0 ||
+      (is_block_device_ ? ::ioctl(fd_.get(), BLKDISCARD, place) : fallocate_hole(fd_.get(), range)) == 0)
+    return true;
+  if (!is_unsupported(errno))
+    fail(errno, fmt::format("{}: discarding bytes {}-{}", path_, range.offset, range.end() - 1));
+  return false;
+}
+
+void DeviceTarget::allocate(ByteRange range)
+{
+  if (!is_block_device_ && ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
+                                       static_cast<off_t>(range.size)) == -1 && !is_unsupported(errno))
+    fail(errno, fmt::format("{}: taking space for bytes {}-{}", path_, range.offset, range.end() - 1));
+}
+
+std::optional<std::string> DeviceTarget::reread_partitions()
+{
+  if (!is_block_device_ || ::ioctl(fd_.get(), BLKRRPART) == 0)
+    return std::nullopt;
+  const int error = errno;
+  return fmt::format("{}: the kernel did not read the new table ({}); {}", path_,
+                     std::generic_category().message(error),
+                     error == EBUSY ? "it uses the old one until the disk is free, or until the next boot"
+                                    : "it shows no partitions of this device");
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The one place of the project that writes to a disk.
+#pragma once
+
+#include "core/file_descriptor.h"
+#include "core/image.h"
+
+#include <atomic>
+#include <optional>
+
+namespace gptgrow {
+
+/// What a disk writes at once, however long its sectors are.
+inline constexpr std::size_t kAtomicBytes = 512;
+
+/// What every disk and file system takes for reads and writes past the page cache: place, length and memory.
+inline constexpr std::size_t kDirectAlignment = 4096;
+
+/// What repair needs of the disk that it writes. Failed system calls are std::system_error.
+class Target {
+public:
+  virtual ~Target() = default;
+
+  /// All of `bytes`, or an exception. Durable only after flush().
+  virtual void write(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  virtual void flush() = 0;
+
+  /// What the medium holds, not what is cached of it.
+  virtual void read(std::uint64_t offset, std::span<std::byte> buffer) = 0;
+};
+
+/// A file or block device, held exclusively. Not to be used by several threads at once, but for what says so.
+class DeviceTarget : public Target {
+public:
+  /// Throws Error when `path` is mounted or otherwise in use, is neither a file nor a block device, or backs a loop
+  /// device; std::system_error when it cannot be opened for writing.
+  explicit DeviceTarget(const std::string& path);
+
+  /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name.
+  DeviceTarget(const std::string& path, std::uint64_t size_bytes);
+
+  const std::string& path() const { return path_; }
+  int fd() const { return fd_.get(); }
+  bool is_block_device() const { return is_block_device_; }
+
+  void write(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  void flush() override;
+  void read(std::uint64_t offset, std::span<std::byte> buffer) override;
+
+  /// Makes `range` zeros: by punching a hole, by the device, by writing, whichever is the first that works. What a device
+  /// then reads there is looked at, at both ends. Takes as long as the range is. May be called by several threads.
+  void zero(ByteRange range);
+
+  /// Whether zero() takes no longer than a call. May be called by several threads.
+  bool can_punch() const { return zero_method_ == ZeroMethod::punch; }
+
+  /// Tells a device that `range` is not needed, or takes its space from a file. False: it cannot. What a device reads
+  /// there afterwards is its own choice.
+  bool discard(ByteRange range);
+
+  /// Takes the space for `range` of a file, so that a full file system shows before anything is written.
+  void allocate(ByteRange range);
+
+  /// Makes the kernel read the partition table of a block device again. Returns why it did not, or nothing.
+  std::optional<std::string> reread_partitions();
+
+private:
+  enum class ZeroMethod { punch, device, write };
+
+  void lock();
+  bool try_zero(ZeroMethod method, ByteRange range);
+  bool ends_are_zero(ByteRange range);
+
+  std::string path_;
+  FileDescriptor fd_;
+  bool is_block_device_ = false;
+  std::atomic<ZeroMethod> zero_method_ = ZeroMethod::punch;
+};
+
+}  // namespace gptgrow
