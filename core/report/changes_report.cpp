@@ -17,7 +17,7 @@ std::string hex_text(std::span<const std::byte> bytes)
 {
   std::string text;
   for (const std::byte byte : bytes.first(std::min(bytes.size(), kBytesShown)))
-    text += (text.empty() ? "" : " ") + to_hex(std::span(&byte, 1));
+    text += fmt::format("{}{}", text.empty() ? "" : " ", to_hex(std::span(&byte, 1)));
   return bytes.size() > kBytesShown ? text + " ..." : text;
 }
 
