@@ -13,6 +13,7 @@ _gptgrow() {
     --table) offered="primary backup" ;;
     --old-backup) offered="zero keep" ;;
     --truncated) offered="refuse allow" ;;
+    --free-space) offered="discard zero keep" ;;
     --size | --slot | --move) return ;;
     *)
       if [ -z "$command" ]; then

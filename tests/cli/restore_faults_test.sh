@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Restores that fail: each says where and why, with exit status 2, in time, claims nothing, and leaves no valid table.
+. "$(dirname "$0")/common.sh"
+[ "$(id -u)" = 0 ] || { echo "needs root, for mounts and loop devices" >&2; exit 77; }
+
+without=$tests/cli/without_io_uring.py
+head -c 24M /dev/urandom >image.raw
+sgdisk --clear -n1:2048:40000 image.raw >/dev/null
+mkdir small
+mount -t tmpfs -o size=9M none small || { echo "cannot mount here" >&2; exit 77; }
+trap 'detach 2>/dev/null || true; umount small 2>/dev/null || umount -l small; rm -rf "$scratch"' EXIT
+
+# fails TEXT TARGET COMMAND...: says TEXT, and that the target is incomplete, which it is.
+fails() {
+  status 2 timeout 20 "${@:3}"
+  says err "$1"
+  says err "is incomplete and has no partition table; the same command"
+  grep -qE 'at byte [0-9]+:|bytes [0-9]+-[0-9]+:|fsync:|bytes long, was' err || { cat err >&2; fail "no place is told"; }
+  [ -z "$(grep -F 'same' out)" ] || fail "success is claimed: $(cat out)"
+  status 2 "$gptgrow" inspect "$2"
+}
+
+# Full file systems: found before anything is written, or in the middle, on a device that cannot know
+fails "No space left on device" small/target.raw "$gptgrow" restore image.raw small/target.raw --size 32M --yes
+rm small/target.raw
+truncate -s 32M small/disk.raw
+loop_device small/disk.raw
+fails "$device: write at byte" "$device" "$gptgrow" restore image.raw "$device" --yes --map map
+rm -f map
+fails "$device: write at byte" "$device" "$without" "$gptgrow" restore image.raw "$device" --yes --map map
+# With more room, the same command goes on, or begins anew where it never got so far.
+mount -o remount,size=64M small
+status 0 timeout 20 "$gptgrow" restore image.raw "$device" --yes --map map
+detach
+rm small/disk.raw
+
+# A write and a flush that fail
+truncate -s 32M target.raw
+inject() { # inject CALL NUMBER
+  echo "strace -f -qq -o /dev/null -e trace=$1 -e inject=$1:error=EIO:when=$2"
+}
+# shellcheck disable=SC2046 # words
+{
+  fails "target.raw: write at byte" target.raw "$without" $(inject pwrite64 5+) "$gptgrow" restore image.raw target.raw --yes
+  for flush in 1 2 3; do
+    fails "target.raw: fsync: Input/output error" target.raw $(inject fsync $flush) "$gptgrow" restore image.raw target.raw --yes
+  done
+  rm -f map
+  fails "Input/output error" target.raw $(inject fsync 5+) "$gptgrow" restore image.raw target.raw --yes --map map
+}
+rm -f map
+
+# The image becomes shorter, or its disk fails, while it is copied
+slow="strace -f -qq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:delay_enter=100000"
+for cut in 4M 0; do
+  cp image.raw cut.raw
+  (sleep 0.5; truncate -s $cut cut.raw) &
+  # shellcheck disable=SC2086 # words
+  fails "gptgrow: cut.raw: " target.raw "$without" $slow "$gptgrow" restore cut.raw target.raw --yes
+  wait
+done
+mkdir mnt
+nbdfuse mnt/image.raw --command nbdkit -s --exit-with-parent --filter=error file image.raw error-pread=EIO \
+  error-pread-rate=100% error-pread-file="$PWD/failing" &
+until [ -e mnt/image.raw ]; do sleep 0.05; done
+(sleep 0.5; touch failing) &
+# shellcheck disable=SC2086 # words
+fails "mnt/image.raw: read at byte" target.raw "$without" $slow "$gptgrow" restore mnt/image.raw target.raw --yes
+fusermount3 -u mnt
+wait
+
+# What cannot be written at all
+truncate -s 32M disk.raw
+loop_device disk.raw --read-only
+status 2 timeout 20 "$gptgrow" restore image.raw "$device" --yes
+says err "the device is read-only"
+detach
+status 2 timeout 20 "$gptgrow" restore image.raw small/nowhere/target.raw --size 32M --yes
+says err "No such file"

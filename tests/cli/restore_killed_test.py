@@ -1,0 +1,194 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""restore, killed for real: 200 times at moments spread over its whole run, and at every flush. What is left has no valid
+table, or the old one over the old bytes, or the new one over the new bytes; the same command with --map completes it.
+A kill loses no write, a power cut does: the order of writes and flushes, as the kernel saw them, is checked too. INT ends
+a restore within a second and says how to go on."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from images import gpt  # noqa: E402
+
+GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
+WITHOUT_IO_URING = TESTS / "cli/without_io_uring.py"
+ROUNDS = 200
+S, MIB = 512, 1 << 20
+IMAGE_SIZE, SIZE = 24 * MIB, 32 * MIB
+HEAD, TAIL = 24 << 10, 20 << 10  # what is wiped first
+
+
+def valid_guid(disk, lba):
+    """The DiskGUID of a valid table whose header is there, or None."""
+    header = gpt.Header(disk[lba * S : (lba + 1) * S])
+    if not header.has_signature or header.header_crc32 != header.computed_crc32() or header.my_lba != lba:
+        return None
+    start = header.partition_entry_lba * S
+    array = disk[start : start + header.array_size]
+    return header.disk_guid if gpt.zlib.crc32(array) == header.partition_entry_array_crc32 else None
+
+
+class Case:
+    def __init__(self, folder):
+        self.image, self.old, self.target, self.map = (folder / n for n in ("image.raw", "old.raw", "disk.raw", "map"))
+        for path, size in ((self.image, IMAGE_SIZE), (self.old, SIZE)):
+            path.write_bytes(os.urandom(size))
+            subprocess.run(["sgdisk", "--clear", "-n1:2048:8191", "-n5:8192:20479", path], check=True, capture_output=True)
+        subprocess.run(["fallocate", "--punch-hole", "-o", str(6 * MIB), "-l", str(3 * MIB), self.image], check=True)
+        self.begin()
+        assert self.restore().returncode == 0
+        self.wanted, self.old_bytes = self.target.read_bytes(), self.old.read_bytes()
+        self.guids = {valid_guid(self.old_bytes, 1): "old", valid_guid(self.wanted, 1): "new"}
+        assert len(self.guids) == 2 and None not in self.guids
+
+    def begin(self):
+        shutil.copyfile(self.old, self.target)
+        self.map.unlink(missing_ok=True)
+
+    def command(self, *prefix):
+        return [*prefix, GPTGROW, "restore", self.image, self.target, "--map", self.map, "--yes", "--free-space", "zero"]
+
+    def restore(self, *prefix):
+        return subprocess.run(self.command(*prefix), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    def judge(self, when):
+        """What is on the target after a kill: "nothing", "old" or "new"; anything but that is a failure."""
+        found = self.target.read_bytes()
+        for guid in {valid_guid(found, 1), valid_guid(found, SIZE // S - 1)} - {None}:
+            if self.guids[guid] == "old":
+                assert found[HEAD:-TAIL] == self.old_bytes[HEAD:-TAIL], f"{when}: the old table over other bytes"
+            else:
+                assert found[34 * S : -33 * S] == self.wanted[34 * S : -33 * S], f"{when}: a valid table over incomplete data"
+            return self.guids[guid]
+        return "nothing"
+
+    def complete(self, when):
+        done = self.restore()
+        assert done.returncode == 0, f"{when}: not completed: {done.stdout}{done.stderr}"
+        assert self.target.read_bytes() == self.wanted, f"{when}: completed, but other bytes"
+
+
+def kill_at_moments(case):
+    case.begin()
+    start = time.monotonic()
+    assert case.restore().returncode == 0
+    duration = time.monotonic() - start
+    left = {"nothing": 0, "old": 0, "new": 0}
+    resumed = 0
+    for step in range(ROUNDS):
+        case.begin()
+        prefix = [WITHOUT_IO_URING] if step % 2 else []
+        process = subprocess.Popen(case.command(*prefix), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        # The wrapper needs a while of its own.
+        time.sleep(duration * 1.1 * step / ROUNDS + (0.02 if prefix else 0))
+        process.kill()
+        process.wait()
+        left[case.judge(f"kill {step}")] += 1
+        resumed += case.map.exists()
+        case.complete(f"kill {step}")
+    print(f"{ROUNDS} kills in {duration * 1000:.0f} ms: {left}, {resumed} with a map to go on from")
+    assert left["nothing"] > 0
+
+
+def kill_at_flushes(case):
+    def strace(when):
+        return ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e",
+                f"inject=fsync:signal=KILL:when={when}"]
+
+    flush, states = 1, []
+    while True:
+        case.begin()
+        done = case.restore(*strace(flush))
+        if done.returncode == 0:
+            break
+        states.append(case.judge(f"flush {flush}"))
+        case.complete(f"flush {flush}")
+        flush += 1
+    print(f"killed at each of {flush - 1} flushes: {' '.join(states)}")
+    assert flush > 6 and {"nothing", "new"} <= set(states)
+
+
+def check_order(case, folder):
+    """No power cut between flushes may keep a table and lose data: they are never written between the same two."""
+    case.begin()
+    log = folder / "strace.log"
+    done = case.restore(WITHOUT_IO_URING, "strace", "-f", "-qq", "-y", "-o", log, "-e",
+                        "trace=pwrite64,fallocate,fsync,io_uring_setup")
+    assert done.returncode == 0, done.stderr
+    epochs, used_ring = [[]], False
+    for line in log.read_text().splitlines():
+        used_ring |= "io_uring_setup" in line and "= -1" not in line
+        if str(case.target) not in line:
+            continue
+        write = re.search(r"pwrite64\(.*, (\d+), (\d+)\)? *(?:= |$|<unf)", line)
+        hole = re.search(r"fallocate\(.*PUNCH_HOLE, (\d+), (\d+)", line)
+        if write:
+            epochs[-1].append((int(write[2]), int(write[1])))
+        elif hole:
+            epochs[-1].append((int(hole[1]), int(hole[2])))
+        elif "fsync" in line:
+            epochs.append([])
+    assert not used_ring, "io_uring was used where it is forbidden"
+
+    def kinds(offset, size):
+        if offset == 0 and size == S:
+            return {"MBR"}
+        if offset in (S, 2 * S) and size <= 32 * S:
+            return {"primary"}
+        if offset >= SIZE - 33 * S:
+            return {"backup"}
+        if (offset, size) in ((0, HEAD), (SIZE - TAIL, TAIL)):
+            return {"wipe"}
+        return {"data"}
+
+    order = [set().union(*(kinds(*write) for write in epoch)) for epoch in epochs if epoch]
+    assert order == [{"wipe"}, {"data"}, {"data"}, {"backup"}, {"primary"}, {"MBR"}], order
+    print("between flushes: wipe | holes and free space | data | backup | primary | MBR")
+
+
+def interrupt(case):
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:delay_enter=50000"]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        case.begin()
+        process = subprocess.Popen(case.command(WITHOUT_IO_URING, *slow), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not case.map.exists():
+            time.sleep(0.005)
+        time.sleep(0.12)
+        child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+        start = time.monotonic()
+        os.kill(child, number)
+        error = process.communicate()[1]
+        took = time.monotonic() - start
+        assert process.returncode == 2, (process.returncode, error)
+        assert took < 1, f"{number!r} took {took:.2f} s"
+        assert "stopped" in error and "the same command goes on from here" in error, error
+        assert case.judge("INT") == "nothing"
+        done = [int(line.split()[1], 16) for line in case.map.read_text().splitlines() if line.endswith("+")]
+        assert 0 < sum(done) < SIZE
+        case.complete("INT")
+        print(f"{number.name}: ended after {took:.2f} s, {sum(done) >> 20} MiB done")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        case = Case(folder)
+        check_order(case, folder)
+        kill_at_flushes(case)
+        interrupt(case)
+        kill_at_moments(case)
+
+
+main()

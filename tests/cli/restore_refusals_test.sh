@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What restore refuses, with which message, and that no byte of the target or the image changes.
+. "$(dirname "$0")/common.sh"
+
+image entries-128-512
+mv entries-128-512.raw image.raw
+head -c 8M /dev/urandom >disk.raw
+sgdisk --clear -n1:2048:4000 disk.raw >/dev/null
+cp disk.raw disk.before
+cp image.raw image.before
+
+# refused TEXT COMMAND...
+refused() {
+  status 2 timeout 20 "${@:2}" </dev/null
+  says err "$1"
+  cmp disk.raw disk.before || fail "the disk changed: ${*:2}"
+  cmp image.raw image.before || fail "the image changed: ${*:2}"
+}
+
+refused "without a terminal to ask at, --yes is needed" "$gptgrow" restore image.raw disk.raw
+refused "without a terminal to ask at, --yes is needed" "$gptgrow" restore image.raw new.raw --size 8M
+[ ! -e new.raw ] || fail "a file was made"
+
+# The image itself
+refused "is the image itself" "$gptgrow" restore image.raw image.raw --yes
+ln image.raw hard.raw
+refused "is the image itself" "$gptgrow" restore image.raw hard.raw --yes
+ln -s image.raw soft.raw
+refused "is the image itself" "$gptgrow" restore image.raw soft.raw --yes
+refused "is the image itself" "$gptgrow" restore soft.raw image.raw --yes
+
+# Sizes
+refused "disk.raw: 8388608 bytes (8M), not the size asked for, 16777216 bytes" "$gptgrow" restore image.raw disk.raw --size 16M --yes
+refused "not the size asked for" "$gptgrow" restore image.raw disk.raw --reference image.raw --yes
+refused "no such file or device; --size or --reference would make a file" "$gptgrow" restore image.raw new.raw --yes
+truncate -s 1M small.raw
+refused "size 1048576 is too small" "$gptgrow" restore image.raw small.raw --yes
+[ "$(tr -d '\0' <small.raw | wc -c)" = 0 ] || fail "the small disk changed"
+truncate -s 8388609 odd.raw
+refused "is not a multiple of the 512-byte sector" "$gptgrow" restore image.raw odd.raw --yes
+: >empty.raw
+refused "empty.raw: 0 bytes" "$gptgrow" restore image.raw empty.raw --size 8M --yes
+refused "0 bytes long" "$gptgrow" restore image.raw empty.raw --yes
+refused "neither a regular file nor a block device" "$gptgrow" restore image.raw . --yes
+refused "neither a regular file nor a block device" "$gptgrow" restore image.raw /dev/null --yes
+refused "missing.raw: No such file" "$gptgrow" restore missing.raw disk.raw --yes
+refused "no GPT" "$gptgrow" restore small.raw disk.raw --yes
+refused "expected discard, zero or keep" "$gptgrow" restore image.raw disk.raw --yes --free-space some
+
+# Maps
+refused "no map of a restore" "$gptgrow" restore image.raw disk.raw --yes --map image.raw
+refused "nowhere/map: No such file" "$gptgrow" restore image.raw disk.raw --yes --map nowhere/map
+cp disk.raw other.raw
+status 0 "$gptgrow" restore image.raw other.raw --yes --map map
+refused "does not hold what that one left there" "$gptgrow" restore image.raw disk.raw --yes --map map
+cp image.raw changed.raw
+refused "was another image, or has been changed since" "$gptgrow" restore changed.raw other.raw --yes --map map
+refused "was another image" "$gptgrow" restore image.raw other.raw --yes --map map --old-backup keep
+head -c 300 map >cut.map
+refused "damaged or cut off" "$gptgrow" restore image.raw other.raw --yes --map cut.map
+sed 's/0x00000000  0x/0x00000001  0x/' map >wrong.map
+refused "damaged: line" "$gptgrow" restore image.raw other.raw --yes --map wrong.map
+
+# A file that another program has locked
+flock disk.raw sleep 30 &
+sleep 0.2
+refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
+pkill -P $! || true
+kill $! 2>/dev/null || true
+
+# Devices
+[ "$(id -u)" = 0 ] || exit 0
+loop_device image.raw
+refused "in use by $device" "$gptgrow" restore disk.raw image.raw --yes
+refused "is the image itself" "$gptgrow" restore image.raw "$device" --yes
+refused "is the image itself" "$gptgrow" restore hard.raw "$device" --yes
+over=$device
+loop_device "$over"
+refused "is the image itself" "$gptgrow" restore image.raw "$device" --yes
+losetup -d "$device"
+losetup -d "$over"
+devices=()
+
+loop_device disk.raw
+refused "in use by $device" "$gptgrow" restore image.raw disk.raw --yes
+refused "without a terminal to ask at, --yes is needed" "$gptgrow" restore image.raw "$device"
+mkfs.ext4 -q "$device" 4M
+cp disk.raw disk.before
+mkdir mnt
+mount -o ro "$device" mnt || { echo "cannot mount here" >&2; exit 77; }
+refused "in use: $device is mounted on $PWD/mnt" "$gptgrow" restore image.raw "$device" --yes
+umount mnt
+mkswap "$device" >/dev/null
+if swapon "$device" 2>/dev/null; then
+  cp disk.raw disk.before
+  refused "in use: $device is swap space" "$gptgrow" restore image.raw "$device" --yes
+  swapoff "$device"
+fi
+detach
+
+# A partition
+cp image.before disk.raw
+truncate -s 24M disk.raw
+cp disk.raw disk.before
+loop_device disk.raw --partscan
+if addpart "$device" 1 2048 40000 2>/dev/null && [ -b "${device}p1" ]; then
+  refused "is a partition, not a disk" "$gptgrow" restore image.raw "${device}p1" --yes
+  refused "is the image itself, $device, or a part of it" "$gptgrow" restore "$device" "${device}p1" --yes --yes
+  refused "is the image itself" "$gptgrow" restore "${device}p1" "$device" --yes
+  status 0 "$gptgrow" restore image.raw "${device}p1" --yes --yes
+  delpart "$device" 1
+fi
