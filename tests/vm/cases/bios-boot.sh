@@ -3,7 +3,7 @@
 # A BIOS boots the restored disk, and the system finds its boot bank by slot number. The controls are the same disk
 # with other tools in gptgrow's place.
 image_name=bootable
-disks=("7G raw" "7G raw" "7G raw")
+disks=("7G raw" "7G raw" "7G raw" "7G raw")
 
 check_restore() { restore /dev/vda; }
 # All of the MBR but the length of the protective record: code, disk signature, active flag.
@@ -11,6 +11,12 @@ check_restored_disk_keeps_the_mbr() { cmp -n 458 "$image" /dev/vda; }
 host_check_restored_disk_boots_and_finds_the_newer_bank() {
   boot 1 | grep '^BOOT: bank in slot 5, Example bank in slot 5, host esxi-example'
 }
+
+check_restore_command() { gptgrow restore "$image" /dev/vdd --yes; }
+host_check_disk_of_the_restore_command_boots_and_finds_the_newer_bank() {
+  boot 4 | grep '^BOOT: bank in slot 5, Example bank in slot 5, host esxi-example'
+}
+host_check_disk_of_the_restore_command_equals_the_served_disk() { equals_served 4 7G; }
 
 check_control_backup_moved_by_sgdisk() {
   copy_plainly /dev/vdb

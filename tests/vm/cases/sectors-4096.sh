@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash disable=SC2034,SC2154
 # Disks with logical sectors of 4096 bytes; here the image is itself a disk.
-disks=("128M raw 4096" "200M raw 4096" "200M raw 4096")
+disks=("128M raw 4096" "200M raw 4096" "200M raw 4096" "200M raw 4096")
 image=/dev/vda
 
 make_image() {
@@ -32,6 +32,9 @@ check_copy_is_a_sound_disk() {
   sound /dev/vdb
   [ "$(bank_sum /dev/vdb5)" = "$(bank_sum /dev/vda5)" ]
 }
+check_restore_command_from_disk_to_disk() { gptgrow restore /dev/vda /dev/vdd --yes; }
+check_disk_of_the_restore_command_equals_the_served_disk() { cmp /dev/nbd0 /dev/vdd; }
+check_restore_command_told_the_kernel() { [ "$(nodes /dev/vdd)" = "$(nodes /dev/vda)" ]; }
 check_control_image_alone_makes_the_kernel_complain() {
   copy_plainly /dev/vdc
   rescan /dev/vdc
