@@ -34,9 +34,12 @@ basic() {
 }
 
 # What is built for a sanitizer: the core and the plugin, which hold the code that hostile bytes and many threads meet.
-sanitized() { # sanitized PRESET UNIT_TESTS...
-  local names="${*:2} plugin/parallel_clients plugin/bytes"
-  build "$1" nbdkit-gptgrow-plugin "${@:2}" &&
+sanitized() { # sanitized PRESET TEST...
+  local test targets=(nbdkit-gptgrow-plugin) names="${*:2}"
+  for test in "${@:2}"; do
+    case $test in */*) ;; *) targets+=("$test") ;; esac
+  done
+  build "$1" "${targets[@]}" &&
     # Some kernels scatter addresses further than ThreadSanitizer can follow.
     setarch --addr-no-randomize ctest --test-dir "build/$1" --output-on-failure --parallel "$jobs" -R "${names// /|}"
 }
@@ -65,8 +68,9 @@ for step; do
   case $step in
     basic) check "tests of all behaviours" basic ;;
     sanitizers)
-      check "under AddressSanitizer and UndefinedBehaviorSanitizer" sanitized asan core-tests repair-tests
-      check "under ThreadSanitizer" sanitized tsan core-tests
+      check "under AddressSanitizer and UndefinedBehaviorSanitizer" \
+        sanitized asan core-tests repair-tests restore-tests plugin/parallel_clients plugin/bytes
+      check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
       ;;
     fuzz) check "30 seconds of fuzzing" fuzz ;;
     vm) check "on a real kernel, in a virtual machine" vm ;;

@@ -190,9 +190,9 @@ struct Slot {
 
 class Transfer::State {
 public:
-  State(const Disk& disk, OpenTarget target)
+  State(const Disk& disk, OpenTarget target, Engine best)
       : disk_(disk), target_(std::move(target)), direct_(open_direct(target_.fd)),
-        context_(direct_.get() == -1 ? nullptr : make_io_uring(direct_.get())), slots_(kSlots)
+        context_(direct_.get() == -1 || best == Engine::threads ? nullptr : make_io_uring(direct_.get())), slots_(kSlots)
   {
     const auto open = [&](int fd, const std::string& path) -> std::unique_ptr<AsyncFile> {
       if (context_)
@@ -311,7 +311,10 @@ private:
   std::optional<std::uint64_t> first_difference_;
 };
 
-Transfer::Transfer(const Disk& disk, OpenTarget target) : state_(std::make_unique<State>(disk, std::move(target))) {}
+Transfer::Transfer(const Disk& disk, OpenTarget target, Engine best)
+    : state_(std::make_unique<State>(disk, std::move(target), best))
+{
+}
 
 Transfer::~Transfer() = default;
 

@@ -33,8 +33,9 @@ public:
 
   static constexpr std::size_t kChunkBytes = 512 * 1024;
 
-  /// Chooses io_uring where the kernel allows it and the target can be used past the page cache. `disk` must outlive this.
-  Transfer(const Disk& disk, OpenTarget target);
+  /// Uses io_uring, unless `best` is threads, where the kernel allows it and the target can be used past the page cache.
+  /// `disk` must outlive this.
+  Transfer(const Disk& disk, OpenTarget target, Engine best = Engine::io_uring);
   ~Transfer();
 
   Engine engine() const;

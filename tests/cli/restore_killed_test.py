@@ -24,7 +24,7 @@ GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "c
 WITHOUT_IO_URING = TESTS / "cli/without_io_uring.py"
 ROUNDS = 200
 S, MIB = 512, 1 << 20
-IMAGE_SIZE, SIZE = 24 * MIB, 32 * MIB
+IMAGE_SIZE, SIZE = 12 * MIB, 16 * MIB
 HEAD, TAIL = 24 << 10, 20 << 10  # what is wiped first
 
 
@@ -43,8 +43,8 @@ class Case:
         self.image, self.old, self.target, self.map = (folder / n for n in ("image.raw", "old.raw", "disk.raw", "map"))
         for path, size in ((self.image, IMAGE_SIZE), (self.old, SIZE)):
             path.write_bytes(os.urandom(size))
-            subprocess.run(["sgdisk", "--clear", "-n1:2048:8191", "-n5:8192:20479", path], check=True, capture_output=True)
-        subprocess.run(["fallocate", "--punch-hole", "-o", str(6 * MIB), "-l", str(3 * MIB), self.image], check=True)
+            subprocess.run(["sgdisk", "--clear", "-n1:2048:8191", "-n5:8192:24000", path], check=True, capture_output=True)
+        subprocess.run(["fallocate", "--punch-hole", "-o", str(6 * MIB), "-l", str(2 * MIB), self.image], check=True)
         self.begin()
         assert self.restore().returncode == 0
         self.wanted, self.old_bytes = self.target.read_bytes(), self.old.read_bytes()
@@ -158,14 +158,14 @@ def check_order(case, folder):
 
 
 def interrupt(case):
-    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:delay_enter=50000"]
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:delay_enter=150000"]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         case.begin()
         process = subprocess.Popen(case.command(WITHOUT_IO_URING, *slow), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         while not case.map.exists():
             time.sleep(0.005)
-        time.sleep(0.12)
+        time.sleep(0.2)
         child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
         start = time.monotonic()
         os.kill(child, number)

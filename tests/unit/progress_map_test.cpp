@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/error.h"
+#include "core/restore/progress_map.h"
+#include "tests/unit/catch2.h"
+#include "tests/unit/temporary_file.h"
+
+#include <filesystem>
+#include <fstream>
+
+using namespace gptgrow;
+
+namespace {
+
+const RestoreIdentity kIdentity{"id", 5000, 1234567890123456789, 10000, 0xfedcba98};
+
+std::string text_of(const std::string& path)
+{
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("What is missing is found between what is done")
+{
+  ProgressMap map(kIdentity);
+  CHECK(map.first_missing(0) == 0);
+  CHECK(map.missing_end(0) == 10000);
+  map.add({0, 100});
+  map.add({300, 200});
+  map.add({100, 50});
+  CHECK(map.first_missing(0) == 150);
+  CHECK(map.first_missing(149) == 150);
+  CHECK(map.first_missing(200) == 200);
+  CHECK(map.missing_end(150) == 300);
+  CHECK(map.first_missing(300) == 500);
+  CHECK(map.missing_end(500) == 10000);
+  map.add({150, 150});
+  map.add({500, 9500});
+  CHECK(map.first_missing(0) == 10000);
+}
+
+TEST_CASE("A map is read as it was saved")
+{
+  const TemporaryFile file;
+  ProgressMap map(kIdentity);
+  for (const ByteRange range : {ByteRange{0, 512}, ByteRange{4096, 512}, ByteRange{9999, 1}})
+    map.add(range);
+  save_map(file.path(), map);
+  const auto loaded = load_map(file.path());
+  REQUIRE(loaded);
+  CHECK(loaded->identity().id == kIdentity.id);
+  CHECK(loaded->identity().image_size_bytes == kIdentity.image_size_bytes);
+  CHECK(loaded->identity().image_modified_ns == kIdentity.image_modified_ns);
+  CHECK(loaded->identity().size_bytes == kIdentity.size_bytes);
+  CHECK(loaded->identity().table_crc32 == kIdentity.table_crc32);
+  CHECK(loaded->first_missing(0) == 512);
+  CHECK(loaded->missing_end(512) == 4096);
+  CHECK(loaded->first_missing(4096) == 4608);
+  CHECK(loaded->missing_end(4608) == 9999);
+  CHECK(loaded->first_missing(9999) == 10000);
+  CHECK_FALSE(std::filesystem::exists(file.path() + ".new"));
+}
+
+TEST_CASE("There may be no map")
+{
+  CHECK_FALSE(load_map("/nonexistent/map"));
+}
+
+TEST_CASE("A damaged map is refused")
+{
+  const TemporaryFile file;
+  ProgressMap map(kIdentity);
+  map.add({0, 512});
+  save_map(file.path(), map);
+  const std::string good = text_of(file.path());
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    std::ofstream(file.path()) << text;
+  };
+  const auto refused = [&](const std::string& why) { CHECK_THROWS_WITH(load_map(file.path()), ContainsSubstring(why)); };
+  with("# gptgrow", "# another");
+  refused("no map of a restore");
+  with("\"id\"", "\"ID\"");
+  refused("damaged");
+  with("\"size_bytes\":10000", "\"size_bytes\":-1");
+  refused("damaged");
+  with("0x00000000  0x00000200", "0x00000001  0x00000200");
+  refused("damaged: line");
+  with("0x00000200  0x00002510", "0x00000200  0x00002511");
+  refused("damaged: line");
+  with("0x00000200  0x00002510", "0x00000200  0xFFFFFFFFFFFFFFFF");
+  refused("damaged: line");
+  with("0x00000200  0x00002510  ?", "0x00000200  0x00002510  *");
+  refused("damaged: line");
+  with("0x00000200  0x00002510  ?\n", "");
+  refused("cut off");
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/restore/transfer.h"
+#include "tests/unit/catch2.h"
+#include "tests/unit/disk_file.h"
+
+#include <set>
+#include <system_error>
+
+using namespace gptgrow;
+
+namespace {
+
+constexpr std::uint64_t kSectors = 20000;
+
+TestDisk large_disk()
+{
+  TestDisk disk;
+  disk.sectors = disk.disk_end = kSectors;
+  disk.entries = {{1, 48, kSectors - 40, 1}};
+  return disk;
+}
+
+/// Hands out every piece of data.
+class DataChunks {
+public:
+  explicit DataChunks(const Pieces& pieces) : pieces_(pieces) {}
+
+  std::optional<Piece> next()
+  {
+    const std::uint64_t end = pieces_.disk().size_bytes();
+    while (offset_ < end) {
+      const Piece chunk = first_chunk(pieces_.at({offset_, end - offset_}));
+      offset_ = chunk.range.end();
+      if (chunk.kind == Piece::Kind::data)
+        return chunk;
+    }
+    return std::nullopt;
+  }
+
+private:
+  const Pieces& pieces_;
+  std::uint64_t offset_ = 0;
+};
+
+struct Fixture {
+  Fixture() : disk([&] {
+    write_all(image, large_disk().bytes());
+    return options_for(image, kSectors * 512);
+  }()), pieces(disk), fd(::open(target.path().c_str(), O_RDWR))
+  {
+    target.resize(kSectors * 512);
+  }
+
+  OpenTarget open_target() const { return {fd.get(), target.path()}; }
+
+  std::uint64_t copy(Engine engine)
+  {
+    DataChunks chunks(pieces);
+    std::uint64_t copied = 0;
+    std::set<std::uint64_t> seen;
+    Transfer(disk, open_target(), engine)
+        .copy([&] { return chunks.next(); }, [](ByteRange) { return false; },
+              [&](const Piece& chunk) {
+                copied += chunk.range.size;
+                CHECK(seen.insert(chunk.range.offset).second);
+              });
+    return copied;
+  }
+
+  std::optional<std::uint64_t> compare(Engine engine)
+  {
+    DataChunks chunks(pieces);
+    return Transfer(disk, open_target(), engine).compare([&] { return chunks.next(); }, [](const Piece&) {});
+  }
+
+  TemporaryFile image, target;
+  Disk disk;
+  Pieces pieces;
+  FileDescriptor fd;
+};
+
+}  // namespace
+
+TEST_CASE("What was copied is found to be the same, by either engine")
+{
+  Fixture fixture;
+  for (const Engine engine : {Engine::io_uring, Engine::threads}) {
+    fixture.target.resize(0);
+    fixture.target.resize(kSectors * 512);
+    CHECK(fixture.compare(engine) == 48 * 512);
+    CHECK(fixture.copy(engine) == (kSectors - 34 - 33) * 512);
+    CHECK_FALSE(fixture.compare(engine));
+  }
+}
+
+TEST_CASE("The first of several differences is told")
+{
+  Fixture fixture;
+  fixture.copy(Engine::threads);
+  for (const std::uint64_t place : {9'000'000u, 5'000'000u, 4'999'999u, 1'234'567u}) {
+    fixture.target.write(place, "?");
+    for (const Engine engine : {Engine::io_uring, Engine::threads})
+      CHECK(fixture.compare(engine) == place);
+  }
+}
+
+TEST_CASE("The error of one chunk ends the others")
+{
+  Fixture fixture;
+  fixture.image.resize(3'000'000);
+  for (const Engine engine : {Engine::io_uring, Engine::threads})
+    CHECK_THROWS_AS(fixture.copy(engine), std::system_error);
+}
+
+TEST_CASE("A chunk ends at a multiple of its size")
+{
+  constexpr std::uint64_t size = Transfer::kChunkBytes;
+  const auto first = [](ByteRange range) { return first_chunk({range, Piece::Kind::data}).range; };
+  CHECK(first({0, 10 * size}) == ByteRange{0, size});
+  CHECK(first({17408, 10 * size}) == ByteRange{17408, size - 17408});
+  CHECK(first({size, 1}) == ByteRange{size, 1});
+}
