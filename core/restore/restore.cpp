@@ -165,6 +165,7 @@ Restore::Restore(const RestoreOptions& options) : options_(options)
     refuse("{}: no such file or device; --size or --reference would make a file", options_.target);
   }
   disk_.emplace(options_.disk);
+  check_sector_size();
   pieces_.emplace(*disk_);
   if (target_)
     contents_ = contents_of(target_->fd(), disk_->size_bytes());
@@ -184,6 +185,17 @@ void Restore::check_target()
   if (size_bytes && *size_bytes != target.size_bytes())
     refuse("{}: {}, not the size asked for, {}: what exists keeps its size; leave --size and --reference out, or name a "
            "new file", options_.target, format_size(target.size_bytes()), format_size(*size_bytes));
+}
+
+void Restore::check_sector_size()
+{
+  if (!target_)
+    return;
+  const std::uint32_t found = Image(options_.target).device_sector_size_bytes();
+  const std::uint32_t expected = disk_->table().sector_size_bytes;
+  if (found != 0 && found != expected && !options_.disk.sector_size_bytes)
+    refuse("{}: sectors of {} bytes, expected {} as in the table of {}: its partitions would not be seen there; "
+           "--sector-size {} restores all the same", options_.target, found, expected, options_.disk.file, expected);
 }
 
 void Restore::check_map()

@@ -60,6 +60,7 @@ public:
 
 private:
   void check_target();
+  void check_sector_size();
   void check_map();
   bool prepare(Monitor& monitor);
   void wipe_tables();

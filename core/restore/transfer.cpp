@@ -141,11 +141,14 @@ private:
   int fd_;
 };
 
-/// The same file again, past the page cache; none where it cannot be.
+/// The same file again, past the page cache; none where it cannot be used so.
 FileDescriptor open_direct(int fd)
 {
   const int mode = ::fcntl(fd, F_GETFL) & O_ACCMODE;
-  return FileDescriptor(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), mode | O_DIRECT | O_CLOEXEC));
+  FileDescriptor direct(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), mode | O_DIRECT | O_CLOEXEC));
+  alignas(kDirectAlignment) std::byte block[kDirectAlignment];
+  const bool wants_more = direct.get() != -1 && ::pread(direct.get(), block, sizeof(block), 0) == -1 && errno == EINVAL;
+  return wants_more ? FileDescriptor() : std::move(direct);
 }
 
 bool is_aligned(ByteRange range)

@@ -99,6 +99,12 @@ if swapon "$device" 2>/dev/null; then
 fi
 detach
 
+# A table for sectors of another size
+loop_device disk.raw --sector-size 4096
+refused "sectors of 4096 bytes, expected 512 as in the table of image.raw" "$gptgrow" restore image.raw "$device" --yes
+status 0 "$gptgrow" restore image.raw "$device" --yes --sector-size 512
+detach
+
 # A partition
 cp image.before disk.raw
 truncate -s 24M disk.raw
