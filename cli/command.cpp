@@ -50,7 +50,12 @@ void print(std::string_view text)
 
 void complain(std::string_view text)
 {
-  fmt::print(stderr, "gptgrow: {}\n", text);
+  say("gptgrow: " + std::string(text) + '\n');
+}
+
+void say(const std::string& text)
+{
+  (void)std::fputs(text.c_str(), stderr);
 }
 
 void add_json_option(CLI::App& app, bool& json)

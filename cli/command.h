@@ -35,6 +35,9 @@ TextStyle stdout_style();
 /// Writes to stdout at once. Failure is std::system_error.
 void print(std::string_view text);
 
+/// Writes to stderr. A terminal that is gone is no error.
+void say(const std::string& text);
+
 /// Writes a line to stderr, after the program's name.
 void complain(std::string_view text);
 

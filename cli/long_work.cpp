@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/long_work.h"
 
+#include "cli/command.h"
+
 #include "core/report/text_style.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <cstdio>
+#include <cmath>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -29,15 +30,6 @@ Monitor* volatile stopped_by_signals = nullptr;
 void stop(int)
 {
   stopped_by_signals->stop = true;
-}
-
-void handle_signals(void (*handler)(int))
-{
-  struct sigaction action{};
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART | SA_RESETHAND;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-    ::sigaction(signal, &action, nullptr);
 }
 
 const char* name(Phase phase)
@@ -64,11 +56,13 @@ struct Progress {
   std::uint64_t done, total;
   double bytes_per_second;
 
+  double share() const { return std::min(1.0, static_cast<double>(done) / static_cast<double>(total)); }
+
   std::string text() const
   {
     if (total == 0)
       return name(phase);
-    std::string result = fmt::format("{} {:3}%  {} of {}", name(phase), done * 100 / total, short_size(done),
+    std::string result = fmt::format("{} {:3.0f}%  {} of {}", name(phase), std::floor(share() * 100), short_size(done),
                                      short_size(total));
     if (bytes_per_second >= 1)
       result += fmt::format("  {}/s  {} left", short_size(static_cast<std::uint64_t>(bytes_per_second)),
@@ -83,7 +77,7 @@ struct Progress {
     if (total == 0 || words.size() + 8 > width)
       return words.substr(0, width);
     const std::size_t bar = std::min(width - words.size() - 4, kMaxBar);
-    const std::size_t full = static_cast<std::size_t>(std::min(done, total) * bar / total);
+    const auto full = static_cast<std::size_t>(share() * static_cast<double>(bar));
     return fmt::format("[{}{}] {}", std::string(full, '#'), std::string(bar - full, '.'), words);
   }
 };
@@ -100,12 +94,22 @@ LongWork::LongWork()
     : on_terminal_(::isatty(STDERR_FILENO) == 1), thread_([this](std::stop_token token) { show(token); })
 {
   stopped_by_signals = &monitor_;
-  handle_signals(stop);
+  const auto handle = [this](int signal, void (*handler)(int)) {
+    struct sigaction action{}, old{};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART | SA_RESETHAND;
+    if (::sigaction(signal, nullptr, &old) == 0 && old.sa_handler != SIG_IGN && ::sigaction(signal, &action, nullptr) == 0)
+      old_actions_.emplace_back(signal, old);
+  };
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    handle(signal, stop);
+  handle(SIGPIPE, SIG_IGN);
 }
 
 LongWork::~LongWork()
 {
-  handle_signals(SIG_DFL);
+  for (const auto& [signal, action] : old_actions_)
+    ::sigaction(signal, &action, nullptr);
 }
 
 void LongWork::show(std::stop_token stop)
@@ -126,12 +130,12 @@ void LongWork::show(std::stop_token stop)
     const double moved = static_cast<double>(done - std::min(first, done));
     const Progress progress{phase, done, monitor_.total_bytes, seconds > 0 ? moved / seconds : 0};
     if (on_terminal_)
-      fmt::print(stderr, "\r{}\x1b[K", progress.line(terminal_width()));
+      say(fmt::format("\r{}\x1b[K", progress.line(terminal_width())));
     else
-      fmt::print(stderr, "gptgrow: {}\n", progress.text());
+      complain(progress.text());
   }
   if (on_terminal_)
-    fmt::print(stderr, "\r\x1b[K");
+    say("\r\x1b[K");
 }
 
 }  // namespace gptgrow

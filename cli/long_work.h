@@ -5,14 +5,17 @@
 #include "core/restore/monitor.h"
 
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
-#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace gptgrow {
 
 /// While it lives, shows how far its monitor is: on a terminal a line that is drawn anew, elsewhere a line every 10 s.
-/// INT, TERM and HUP set the monitor's stop; the same signal again ends the program. One at a time.
+/// INT, TERM and HUP, but for those that are ignored, set the monitor's stop; the same signal again ends the program. A
+/// terminal that is gone ends nothing. One at a time.
 class LongWork {
 public:
   LongWork();
@@ -26,6 +29,7 @@ private:
   void show(std::stop_token stop);
 
   Monitor monitor_;
+  std::vector<std::pair<int, struct sigaction>> old_actions_;
   bool on_terminal_;
   std::mutex mutex_;
   std::condition_variable_any wake_;

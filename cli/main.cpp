@@ -6,6 +6,9 @@
 
 #include <exception>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace {
 
 using namespace gptgrow;
@@ -34,6 +37,10 @@ Exit run_command(int argc, char** argv)
 
 int main(int argc, char** argv)
 {
+  // A disk that is opened must not become the standard output of somebody who closed his.
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) == -1 && ::open("/dev/null", O_RDWR) != fd)
+      return static_cast<int>(Exit::trouble);
   try {
     return static_cast<int>(run_command(argc, argv));
   } catch (const std::exception& e) {

@@ -51,21 +51,23 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
                                                                         : "a file",
                                 kind.hardware_name.empty() ? "" : ", " + kind.hardware_name, ", " +
                                 format_size(restore.disk().size_bytes()));
-  if (!restore.makes_file() && !restore.resumes()) {
-    out += contents.partitions.empty() && contents.type.empty()
-               ? "  nothing on it is recognized\n"
-               : fmt::format("  holds now, and will lose: {}\n",
-                             !contents.type.empty()          ? contents.type
-                             : contents.partitions.empty() ? "an empty table"
-                                                           : contents.table_type + " partitions");
+  if (!restore.makes_file()) {
+    if (contents.table_type.empty() && contents.type.empty())
+      out += restore.resumes() ? "" : "  nothing on it is recognized\n";
+    else
+      out += fmt::format("  holds now, and will lose: {}\n",
+                         !contents.type.empty()            ? contents.type
+                         : !contents.partitions.empty() ? contents.table_type + " partitions"
+                                                          : "an empty " + contents.table_type + " table");
     for (const PresentPartition& partition : contents.partitions)
       out += fmt::format("  {:>4}  {:>6}  {}{}\n", partition.number, short_size(partition.range.size),
                          partition.type.empty() ? "?" : partition.type,
                          partition.label.empty() ? "" : " \"" + partition.label + '"');
   }
   for (const Signature& signature : restore.stale_signatures())
-    out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type,
-                       signature.label.empty() ? "" : " \"" + signature.label + '"', signature.range.offset);
+    if (!restore.resumes())
+      out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type,
+                         signature.label.empty() ? "" : " \"" + signature.label + '"', signature.range.offset);
   out += fmt::format("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
                      [&] {
                        std::vector<std::uint32_t> slots;
@@ -74,13 +76,14 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
                        return slots.empty() ? "none" : join_runs(slots);
                      }(),
                      restore.resumes() ? "; an unfinished restore goes on" : "");
-  print(out);
+  // Where the question is: a person must not be asked about what went to a file.
+  say(out);
 }
 
-/// Asks at the terminal until the name comes, once.
+/// Asks at the terminal, once.
 void ask_for(const std::string& question, const std::string& name)
 {
-  fmt::print(stderr, "{}Type {} to go on: ", question, name);
+  say(fmt::format("{}Type {} to go on: ", question, name));
   std::string answer;
   if (!std::getline(std::cin, answer) || answer != name)
     refuse("that is not {}: nothing is written", name);
@@ -106,13 +109,22 @@ void confirm(const Options& options, const Restore& restore, const TargetKind& k
     ask_for(fmt::format("{} is a partition, not a disk: nothing would find the slots inside it. ", target), name);
 }
 
-std::string how_to_go_on(const Options& options)
+/// What TARGET is after a restore that ended early.
+std::string state_of_target(const Options& options, const Restore& restore)
 {
-  return options.restore.map_path.empty()
-             ? fmt::format("{} is incomplete and has no partition table; the same command begins anew (with --map FILE, a "
-                           "restore can go on where it ended)", options.restore.target)
-             : fmt::format("{} is incomplete and has no partition table; the same command goes on from here",
-                           options.restore.target);
+  const std::string& target = options.restore.target;
+  const bool has_map = !options.restore.map_path.empty();
+  switch (restore.state()) {
+  case Restore::State::untouched: return target + ": no byte was written";
+  case Restore::State::incomplete:
+    return fmt::format("{} is incomplete and has no partition table; the same command {}", target,
+                       has_map ? "goes on from here"
+                               : "begins anew (with --map FILE, a restore can go on where it ended)");
+  case Restore::State::writing_table: break;
+  case Restore::State::complete: return target + ": all is written";
+  }
+  return fmt::format("{} has all the data, and perhaps not the whole table; the same command {}", target,
+                     has_map ? "writes that" : "begins anew");
 }
 
 Exit check(const Options& options, const Restore& restore)
@@ -128,7 +140,7 @@ Exit check(const Options& options, const Restore& restore)
   }
   print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
   if (!result.same())
-    complain(options.restore.target + ": does not hold what was written: it is failing, or something else writes to it");
+    complain(options.restore.target + ": does not hold what was written: it is failing, something else writes to it, or the image was changed");
   return result.same() ? Exit::same : Exit::differs;
 }
 
@@ -138,10 +150,10 @@ Exit write_disk(const Options& options, Restore& restore)
   try {
     if (restore.run(work.monitor()))
       return Exit::same;
-    complain("stopped: " + how_to_go_on(options));
+    complain("stopped: " + state_of_target(options, restore));
   } catch (const std::exception& e) {
     complain(e.what());
-    complain(how_to_go_on(options));
+    complain(state_of_target(options, restore));
   }
   return Exit::trouble;
 }

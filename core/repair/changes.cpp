@@ -143,19 +143,16 @@ private:
   std::vector<Change>& changes_;
 };
 
-/// The image's bytes in `range`, as many as there are.
-std::vector<std::byte> read_existing(const Image& image, ByteRange range)
+ReadBytes reader(const Image& image)
 {
-  range = clip(range, image.size_bytes());
-  std::vector<std::byte> bytes(range.size);
-  image.read(range.offset, bytes);
-  return bytes;
+  return [&image](ByteRange range) { return read_bytes(image, range); };
 }
 
-void name_changes(const Image& image, const Structures& structures, std::vector<Change>& changes)
+void name_changes(const ReadBytes& read, std::uint64_t size_bytes, const Structures& structures,
+                  std::vector<Change>& changes)
 {
   for (const Structure* structure : structures.all()) {
-    const std::vector<std::byte> before = read_existing(image, structure->range());
+    const std::vector<std::byte> before = read(clip(structure->range(), size_bytes));
     Namer(*structure, before, structures.entry_size_bytes, structures.array_size_bytes, changes).name();
   }
 }
@@ -181,7 +178,7 @@ void compare_rest(const Disk& disk, const Structures& structures, std::vector<Ch
       continue;
     const ByteRange inside = clip(region.range, image.size_bytes());
     if (inside.size != 0) {
-      const std::vector<std::byte> before = read_existing(image, inside);
+      const std::vector<std::byte> before = read_bytes(image, inside);
       std::vector<std::byte> after(inside.size);
       disk.read(inside.offset, after);
       const ByteRange range = differing(before, after);
@@ -207,7 +204,7 @@ std::vector<Change> changes(const Disk& disk)
 {
   const Structures structures = structures_of(disk);
   std::vector<Change> result;
-  name_changes(disk.image(), structures, result);
+  name_changes(reader(disk.image()), disk.image().size_bytes(), structures, result);
   compare_rest(disk, structures, result);
   sort_by_place(result);
   return result;
@@ -215,8 +212,13 @@ std::vector<Change> changes(const Disk& disk)
 
 std::vector<Change> changes(const Image& image, const Structures& structures)
 {
+  return changes(reader(image), image.size_bytes(), structures);
+}
+
+std::vector<Change> changes(const ReadBytes& read, std::uint64_t size_bytes, const Structures& structures)
+{
   std::vector<Change> result;
-  name_changes(image, structures, result);
+  name_changes(read, size_bytes, structures, result);
   sort_by_place(result);
   return result;
 }

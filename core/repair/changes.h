@@ -4,6 +4,8 @@
 
 #include "core/repair/structures.h"
 
+#include <functional>
+
 namespace gptgrow {
 
 /// Bytes of which at least one differs.
@@ -21,7 +23,11 @@ struct Change {
 /// of the image are not compared, they are the same ones.
 std::vector<Change> changes(const Disk& disk);
 
-/// Everything that writing `structures` would change on `image`, in order of place.
+/// Reads all bytes of a range that lies inside a disk.
+using ReadBytes = std::function<std::vector<std::byte>(ByteRange)>;
+
+/// Everything that writing `structures` would change on a disk of `size_bytes`, in order of place.
+std::vector<Change> changes(const ReadBytes& read, std::uint64_t size_bytes, const Structures& structures);
 std::vector<Change> changes(const Image& image, const Structures& structures);
 
 }  // namespace gptgrow

@@ -17,14 +17,18 @@ using Interval = boost::icl::interval<std::uint64_t>;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kKey = "# gptgrow restore: ";
+constexpr std::size_t kIdLength = 36;
 constexpr std::uint64_t kMaxFileSizeBytes = 256 * 1024 * 1024;
 
 RestoreIdentity identity_of(const std::string& path, std::string_view text)
 {
   try {
     const Json json = Json::parse(text);
-    return {json.at("id"), json.at("image_size_bytes"), json.at("image_modified_ns"), json.at("size_bytes"),
-            json.at("table_crc32")};
+    const RestoreIdentity identity{json.at("id"), json.at("image"), json.at("size_bytes"), json.at("table_crc32"),
+                                   json.at("free_space")};
+    if (identity.id.size() != kIdLength)
+      refuse("{}: damaged: an id of {} characters, expected {}", path, identity.id.size(), kIdLength);
+    return identity;
   } catch (const nlohmann::json::exception& e) {
     refuse("{}: damaged: {}", path, e.what());
   }
@@ -53,15 +57,15 @@ void save_map(const std::string& path, const ProgressMap& map)
 {
   const RestoreIdentity& identity = map.identity_;
   const Json json{{"id", identity.id},
-                  {"image_size_bytes", identity.image_size_bytes},
-                  {"image_modified_ns", identity.image_modified_ns},
+                  {"image", identity.image},
                   {"size_bytes", identity.size_bytes},
-                  {"table_crc32", identity.table_crc32}};
+                  {"table_crc32", identity.table_crc32},
+                  {"free_space", identity.free_space}};
   const std::uint64_t first = map.first_missing(0);
   const char* const status = first == identity.size_bytes ? "+" : "?";
   std::string text = fmt::format("# Mapfile, as of GNU ddrescue: + is written, ? is not\n{}{}\n"
                                  "# current_pos  current_status  current_pass\n0x{:08X}     {}               1\n"
-                                 "#      pos        size  status\n", kKey, json.dump(), first, status);
+                                 "#      pos        size  status\n", kKey, json.dump(-1, ' ', true, Json::error_handler_t::replace), first, status);
   const auto line = [&](std::uint64_t begin, std::uint64_t end, char mark) {
     if (begin != end)
       fmt::format_to(std::back_inserter(text), "0x{:08X}  0x{:08X}  {}\n", begin, end - begin, mark);

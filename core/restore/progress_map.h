@@ -11,11 +11,11 @@ namespace gptgrow {
 
 /// What makes a restore the same one. The id is also on the target while the restore is unfinished.
 struct RestoreIdentity {
-  std::string id;
-  std::uint64_t image_size_bytes = 0;
-  std::int64_t image_modified_ns = 0;  // 0 for a device
-  std::uint64_t size_bytes = 0;        // of the served disk
-  std::uint32_t table_crc32 = 0;       // of the served table, which the options for reading the image change too
+  std::string id;     // a UUID
+  std::string image;  // size, and times of the last change of content and inode, or what a device is
+  std::uint64_t size_bytes = 0;   // of the served disk
+  std::uint32_t table_crc32 = 0;  // of the served table, which the options for reading the image change too
+  std::string free_space;         // what becomes of it
 };
 
 /// Bytes that are on the target, durably.

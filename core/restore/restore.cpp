@@ -3,10 +3,12 @@
 
 #include "core/error.h"
 #include "core/size.h"
+#include "core/target/durable_file.h"
 #include "core/target/medium.h"
 
 #include <boost/uuid/random_generator.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -30,7 +32,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kHeadBytes = 6 * 4096;
 constexpr std::uint64_t kTailBytes = 5 * 4096;
 
-constexpr std::uint64_t kFirstStepBytes = 64 * 1024 * 1024;
+constexpr std::uint64_t kFirstStepBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kEdgeBytes = 1024 * 1024;
 constexpr auto kQuick = std::chrono::milliseconds(50);
 constexpr auto kSlow = std::chrono::milliseconds(250);
@@ -67,17 +69,66 @@ std::vector<std::byte> unfinished_text(const RestoreIdentity& identity)
   return bytes;
 }
 
-RestoreIdentity identity_of(const Disk& disk, const Structures& structures)
+struct stat status_of(const Image& image)
 {
   struct stat status;
-  if (::fstat(disk.image().fd(), &status) == -1)
-    throw std::system_error(errno, std::generic_category(), disk.image().path());
+  if (::fstat(image.fd(), &status) == -1)
+    throw std::system_error(errno, std::generic_category(), image.path());
+  return status;
+}
+
+std::string text_of(const timespec& time)
+{
+  return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
+}
+
+/// When the bytes of a file were last changed; nothing for a device.
+std::string time_of(const Image& image)
+{
+  const struct stat status = status_of(image);
+  return S_ISREG(status.st_mode) ? text_of(status.st_mtim) : "";
+}
+
+std::string name_of(FreeSpace free_space)
+{
+  switch (free_space) {
+  case FreeSpace::discard: return "discard";
+  case FreeSpace::zero: return "zero";
+  case FreeSpace::keep: break;
+  }
+  return "keep";
+}
+
+RestoreIdentity identity_of(const Disk& disk, const Structures& structures, FreeSpace free_space)
+{
+  const struct stat status = status_of(disk.image());
+  const std::string image = S_ISREG(status.st_mode)
+                                ? fmt::format("modified {}, changed {}", text_of(status.st_mtim), text_of(status.st_ctim))
+                                : hardware_name(status.st_rdev);
   std::vector<std::byte> table;
   for (const Structure* structure : structures.all())
     table.insert(table.end(), structure->bytes.begin(), structure->bytes.end());
-  return {to_string(boost::uuids::random_generator()()), disk.image().size_bytes(),
-          S_ISREG(status.st_mode) ? status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec : 0,
-          disk.size_bytes(), crc32(table)};
+  return {to_string(boost::uuids::random_generator()()), fmt::format("{} bytes, {}", disk.image().size_bytes(), image),
+          disk.size_bytes(), crc32(table), name_of(free_space)};
+}
+
+bool is_same_path(const std::string& a, const std::string& b)
+{
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(a)) ==
+             std::filesystem::weakly_canonical(std::filesystem::absolute(b)) ||
+         std::filesystem::equivalent(a, b, ignored);
+}
+
+/// Calls `use` for the parts of `range` that are not done, in order of place.
+template <typename Use>
+void for_each_missing(const ProgressMap& map, ByteRange range, Use use)
+{
+  for (std::uint64_t at = map.first_missing(range.offset); at < range.end(); at = map.first_missing(at)) {
+    const std::uint64_t end = std::min(map.missing_end(at), range.end());
+    use(ByteRange{at, end - at});
+    at = end;
+  }
 }
 
 /// The size that the user asks for, if any.
@@ -90,9 +141,11 @@ std::optional<std::uint64_t> asked_size(const DiskOptions& options)
   return std::nullopt;
 }
 
+}  // namespace
+
 /// Makes what is written durable now and then, and saves the map of it where there is one to be saved. Errors come out
-/// of finish().
-class Checkpoints {
+/// of finish(). The map is read without a lock where nothing else adds to it.
+class Restore::Checkpoints {
 public:
   Checkpoints(DeviceTarget& target, const std::string& path, ProgressMap& map, Monitor& monitor)
       : target_(target), path_(path), map_(map), monitor_(monitor), thread_([this](std::stop_token stop) { run(stop); })
@@ -150,8 +203,6 @@ private:
   std::jthread thread_;  // last: it uses the others
 };
 
-}  // namespace
-
 Restore::Restore(const RestoreOptions& options) : options_(options)
 {
   std::error_code ignored;
@@ -167,12 +218,9 @@ Restore::Restore(const RestoreOptions& options) : options_(options)
   disk_.emplace(options_.disk);
   check_sector_size();
   pieces_.emplace(*disk_);
+  image_time_ = time_of(disk_->image());
   if (target_)
-    contents_ = contents_of(target_->fd(), disk_->size_bytes());
-  const ByteRange free_space = pieces_->free_space();
-  for (const Signature& signature : contents_.signatures)
-    if (signature.range.offset < free_space.end() && free_space.offset < signature.range.end())
-      stale_signatures_.push_back(signature);
+    look_at_target();
   check_map();
 }
 
@@ -198,12 +246,36 @@ void Restore::check_sector_size()
            "--sector-size {} restores all the same", options_.target, found, expected, options_.disk.file, expected);
 }
 
+void Restore::look_at_target()
+{
+  const std::uint64_t size_bytes = disk_->size_bytes();
+  std::uint32_t sector_size_bytes = disk_->table().sector_size_bytes;
+  try {
+    const FoundTables tables = find_tables(Image(options_.target), std::nullopt);
+    if (tables.primary.header.has_signature() || tables.backup)
+      sector_size_bytes = tables.sector_size_bytes;
+    if (tables.backup)
+      old_backup_header_ = clip(bytes_of(tables.backup->at, 1, tables.sector_size_bytes), size_bytes);
+  } catch (const Error&) {
+    // Too short for a table.
+  }
+  contents_ = contents_of(target_->fd(), size_bytes, sector_size_bytes);
+  const ByteRange free_space = pieces_->free_space();
+  for (const Signature& signature : contents_.signatures)
+    if (signature.range.offset < free_space.end() && free_space.offset < signature.range.end())
+      stale_signatures_.push_back(signature);
+}
+
 void Restore::check_map()
 {
-  const RestoreIdentity identity = identity_of(*disk_, pieces_->structures());
+  const RestoreIdentity identity = identity_of(*disk_, pieces_->structures(), options_.free_space);
   const std::string& path = options_.map_path;
-  if (!path.empty())
+  if (!path.empty()) {
+    for (const std::string& other : {options_.target, options_.disk.file})
+      if (is_same_path(path, other))
+        refuse("--map {}: is {} itself; name another file", path, other);
     map_ = load_map(path);
+  }
   if (!map_) {
     map_.emplace(identity);
     if (!path.empty() && ::access(std::filesystem::absolute(path).parent_path().c_str(), W_OK) != 0)
@@ -211,26 +283,41 @@ void Restore::check_map()
     return;
   }
   const auto refuse_map = [&](const std::string& why) {
-    refuse("{}: is the map of another restore: {}; name another map, or delete this one to begin anew",
-           options_.map_path, why);
+    refuse("{}: is the map of another restore: {}; name another map, or delete this one to begin anew", path, why);
   };
   const RestoreIdentity& then = map_->identity();
   if (then.size_bytes != identity.size_bytes)
     refuse_map(fmt::format("to a disk of {} bytes, {} has {}", then.size_bytes, options_.target, identity.size_bytes));
-  if (then.image_size_bytes != identity.image_size_bytes || then.image_modified_ns != identity.image_modified_ns ||
-      then.table_crc32 != identity.table_crc32)
+  if (then.free_space != identity.free_space)
+    refuse_map(fmt::format("with --free-space {}", then.free_space));
+  if (then.image != identity.image || then.table_crc32 != identity.table_crc32)
     refuse_map(fmt::format("{} was another image, or has been changed since, or was read with other options",
                            options_.disk.file));
   if (!target_)
     refuse_map(fmt::format("{} does not exist", options_.target));
-  const Structure& header = pieces_->structures().primary_header;
-  std::vector<std::byte> found(kAtomicBytes);
+
+  const Structure &header = pieces_->structures().primary_header, &mbr = pieces_->structures().mbr;
+  std::vector<std::byte> found(kAtomicBytes), first(kAtomicBytes);
   target_->read(header.offset, found);
-  const bool table_is_being_written = map_->first_missing(0) == identity.size_bytes &&
-                                      std::ranges::equal(found, std::span(header.bytes).first(kAtomicBytes));
-  if (found != unfinished_text(then) && !table_is_being_written)
-    refuse_map(fmt::format("{} does not hold what that one left there, at byte {}", options_.target, header.offset));
+  target_->read(mbr.offset, first);
+  const auto holds = [](const std::vector<std::byte>& bytes, const Structure& structure) {
+    return std::ranges::equal(bytes, std::span(structure.bytes).first(kAtomicBytes));
+  };
+  const bool is_unfinished = found == unfinished_text(then) && is_zero(first);
+  const bool table_is_being_written = map_->first_missing(0) == identity.size_bytes && holds(found, header) &&
+                                      (is_zero(first) || holds(first, mbr));
+  if (!is_unfinished && !table_is_being_written)
+    refuse_map(fmt::format("{} does not hold what that one left there, at bytes 0 and {}", options_.target,
+                           header.offset));
   resumes_ = true;
+}
+
+void Restore::check_image_unchanged() const
+{
+  const std::string time = time_of(disk_->image());
+  if (time != image_time_)
+    refuse("{}: was changed while it was copied (at {}): what was copied is a mixture; nothing may write to an image that "
+           "is restored", disk_->image().path(), time);
 }
 
 bool Restore::run(Monitor& monitor)
@@ -239,34 +326,64 @@ bool Restore::run(Monitor& monitor)
     target_.emplace(options_.target, disk_->size_bytes());
     is_new_ = true;
   }
-  if (!resumes_ && !prepare(monitor))
+  if (!resumes_) {
+    if (!take_space(monitor))
+      return false;
+    state_ = State::incomplete;
+    wipe();
+  }
+  state_ = State::incomplete;
+  if (!fill(monitor))
     return false;
-  if (!copy(monitor))
-    return false;
+  check_image_unchanged();
+  state_ = State::writing_table;
   monitor.begin(Monitor::Phase::writing_table, 0);
   write_tables();
+  if (!options_.map_path.empty())
+    remove_file(options_.map_path);
+  state_ = State::complete;
   return true;
 }
 
-bool Restore::prepare(Monitor& monitor)
-{
-  std::uint64_t hole_bytes = 0;
+/// A full file system shows before anything is lost. A file that was made in vain goes away.
+bool Restore::take_space(const Monitor& monitor)
+try {
+  if (target_->is_block_device())
+    return true;
   for_each_piece(*pieces_, [&](const Piece& piece) {
-    hole_bytes += piece.kind == Piece::Kind::hole ? piece.range.size : 0;
-    // A full file system shows before anything is lost.
-    if (piece.kind == Piece::Kind::data)
+    if (piece.kind == Piece::Kind::data && !monitor.stop)
       target_->allocate(piece.range);
   });
-  monitor.begin(Monitor::Phase::preparing, hole_bytes + pieces_->free_space().size);
+  if (monitor.stop && is_new_)
+    remove_file(options_.target);
+  return !monitor.stop;
+} catch (...) {
+  if (is_new_)
+    remove_file(options_.target);
+  throw;
+}
+
+void Restore::wipe()
+{
   wipe_tables();
+  // What the kernel shows of the old table is nobody's any more.
+  (void)target_->reread_partitions();
   for (const Signature& signature : stale_signatures_)
     target_->write(signature.range.offset, std::vector<std::byte>(signature.range.size));
-  if (!is_new_ && !(zero_holes(monitor) && free_free_space(monitor)))
-    return false;
   target_->flush();
+  mark_what_needs_nothing();
   if (!options_.map_path.empty())
     save_map(options_.map_path, *map_);
-  return true;
+}
+
+/// The table has its own time; a new file has all holes already.
+void Restore::mark_what_needs_nothing()
+{
+  for_each_piece(*pieces_, [&](const Piece& piece) {
+    const bool is_kept = piece.kind == Piece::Kind::free_space && options_.free_space == FreeSpace::keep;
+    if (piece.kind == Piece::Kind::table || is_kept || (is_new_ && piece.kind != Piece::Kind::data))
+      map_->add(piece.range);
+  });
 }
 
 void Restore::wipe_tables()
@@ -275,37 +392,56 @@ void Restore::wipe_tables()
   std::vector<std::byte> head(std::min(kHeadBytes, size_bytes)), tail(std::min(kTailBytes, size_bytes));
   std::ranges::copy(unfinished_text(map_->identity()),
                     head.begin() + static_cast<std::ptrdiff_t>(pieces_->structures().primary_header.offset));
-  std::optional<ByteRange> backup;  // it may be anywhere
-  try {
-    const FoundTables tables = find_tables(Image(options_.target), std::nullopt);
-    if (tables.backup)
-      backup = clip(bytes_of(tables.backup->at, 1, tables.sector_size_bytes), size_bytes);
-  } catch (const Error&) {
-    // Too short for a table.
-  }
   target_->write(size_bytes - tail.size(), tail);
-  if (backup && backup->end() <= size_bytes - tail.size() && backup->offset >= head.size())
-    target_->write(backup->offset, std::vector<std::byte>(backup->size));
+  // It may be anywhere.
+  if (old_backup_header_ && old_backup_header_->end() <= size_bytes - tail.size() &&
+      old_backup_header_->offset >= head.size())
+    target_->write(old_backup_header_->offset, std::vector<std::byte>(old_backup_header_->size));
   target_->write(0, head);
   target_->flush();
 }
 
-bool Restore::zero_holes(Monitor& monitor)
+bool Restore::fill(Monitor& monitor)
 {
-  bool finished = true;
-  for_each_piece(*pieces_, [&](const Piece& piece) {
-    if (piece.kind == Piece::Kind::hole)
-      finished = finished && in_steps(piece.range, monitor, [&](ByteRange part) { target_->zero(part); });
-  });
+  Checkpoints checkpoints(*target_, options_.map_path, *map_, monitor);
+  const bool finished = zero_holes(monitor, checkpoints) && free_free_space(monitor, checkpoints) &&
+                        copy(monitor, checkpoints);
+  checkpoints.finish();
   return finished;
 }
 
-bool Restore::free_free_space(Monitor& monitor)
+bool Restore::zero_holes(Monitor& monitor, Checkpoints& checkpoints)
 {
-  const ByteRange range = pieces_->free_space();
-  if (range.size == 0 || options_.free_space == FreeSpace::keep)
+  std::vector<ByteRange> holes;
+  std::uint64_t total_bytes = 0;
+  for_each_piece(*pieces_, [&](const Piece& piece) {
+    if (piece.kind != Piece::Kind::hole)
+      return;
+    for_each_missing(*map_, piece.range, [&](ByteRange part) {
+      holes.push_back(part);
+      total_bytes += part.size;
+    });
+  });
+  monitor.begin(Monitor::Phase::preparing, total_bytes);
+  return std::ranges::all_of(holes, [&](ByteRange hole) {
+    return in_steps(hole, monitor, [&](ByteRange part) {
+      target_->zero(part);
+      checkpoints.add(part);
+    });
+  });
+}
+
+bool Restore::free_free_space(Monitor& monitor, Checkpoints& checkpoints)
+{
+  const std::uint64_t start = map_->first_missing(pieces_->free_space().offset);
+  const ByteRange range{start, std::max(pieces_->free_space().end(), start) - start};
+  if (range.size == 0)
     return true;
-  const auto zero = [&](ByteRange part) { target_->zero(part); };
+  monitor.begin(Monitor::Phase::preparing, range.size);
+  const auto zero = [&](ByteRange part) {
+    target_->zero(part);
+    checkpoints.add(part);
+  };
   if (options_.free_space == FreeSpace::zero)
     return in_steps(range, monitor, zero);
   // Devices pass over a granule that is only partly theirs to discard.
@@ -315,14 +451,20 @@ bool Restore::free_free_space(Monitor& monitor)
   const bool finished = in_steps({first, last - first}, monitor, [&](ByteRange part) {
     can_discard = can_discard && target_->discard(part);
   });
+  if (!finished)
+    return false;
   if (!can_discard)
     notes_.push_back(fmt::format("bytes {}-{}, behind the image, are left as they are: the device cannot discard; "
                                  "--free-space zero writes zeros there", range.offset, range.end() - 1));
-  return finished && (!can_discard || (in_steps({range.offset, first - range.offset}, monitor, zero) &&
-                                       in_steps({last, range.end() - last}, monitor, zero)));
+  else
+    for (const ByteRange edge : {ByteRange{range.offset, first - range.offset}, ByteRange{last, range.end() - last}})
+      if (edge.size != 0)
+        target_->zero(edge);
+  checkpoints.add(range);
+  return true;
 }
 
-bool Restore::copy(Monitor& monitor)
+bool Restore::copy(Monitor& monitor, Checkpoints& checkpoints)
 {
   const std::uint64_t size_bytes = disk_->size_bytes();
   std::uint64_t total_bytes = 0, missing_bytes = 0;
@@ -330,16 +472,11 @@ bool Restore::copy(Monitor& monitor)
     if (piece.kind != Piece::Kind::data)
       return;
     total_bytes += piece.range.size;
-    for (std::uint64_t at = map_->first_missing(piece.range.offset); at < piece.range.end();) {
-      const std::uint64_t end = std::min(map_->missing_end(at), piece.range.end());
-      missing_bytes += end - at;
-      at = map_->first_missing(end);
-    }
+    for_each_missing(*map_, piece.range, [&](ByteRange part) { missing_bytes += part.size; });
   });
   monitor.begin(Monitor::Phase::copying, total_bytes);
   monitor.done_bytes = total_bytes - missing_bytes;
 
-  Checkpoints checkpoints(*target_, options_.map_path, *map_, monitor);
   Piece rest;  // of the piece that is being handed out
   const auto next = [&]() -> std::optional<Piece> {
     while (!monitor.stop) {
@@ -349,6 +486,9 @@ bool Restore::copy(Monitor& monitor)
           break;
         rest = pieces_->at({offset, map_->missing_end(offset) - offset});
         if (rest.kind != Piece::Kind::data) {
+          // It was data when the holes were looked for: some file systems tell by what is in their cache.
+          if (rest.kind == Piece::Kind::hole)
+            target_->zero(rest.range);
           checkpoints.add(rest.range);
           rest.range = {rest.range.end(), 0};
           continue;
@@ -370,7 +510,6 @@ bool Restore::copy(Monitor& monitor)
     monitor.done_bytes += chunk.range.size;
   };
   Transfer(*disk_, {target_->fd(), options_.target}).copy(next, zero, done);
-  checkpoints.finish();
   return map_->first_missing(0) == size_bytes;
 }
 

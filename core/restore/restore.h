@@ -2,8 +2,8 @@
 // An image onto a disk, in an order that never leaves a valid table over incomplete data:
 //
 //   1. both tables of the target are wiped, at the places of either sector size
-//   2. signatures of what was there before, in the space that the image does not reach; holes; that space
-//   3. data
+//   2. signatures of what was there before, in the space that the image does not reach
+//   3. holes, that space, data
 //   4. the backup GPT
 //   5. the primary GPT
 //   6. the MBR
@@ -46,11 +46,20 @@ public:
   /// What the target holds now; nothing for a file that is to be made.
   const Contents& contents() const { return contents_; }
 
-  /// Signatures in the free space, which are wiped.
+  /// Signatures in the free space, which run() wipes unless it goes on from a map.
   const std::vector<Signature>& stale_signatures() const { return stale_signatures_; }
 
-  /// Does it all. False: stopped before the table was written. Not to be called twice.
+  /// Does it all. False: stopped before the table was written. Not to be called twice. The map is gone when all is done.
   bool run(Monitor& monitor);
+
+  /// How far run() came.
+  enum class State {
+    untouched,      // every byte is as it was
+    incomplete,     // no valid table
+    writing_table,  // all but the table is there
+    complete,
+  };
+  State state() const { return state_; }
 
   /// After run(): what a person should know of what was done, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
@@ -59,25 +68,35 @@ public:
   DeviceTarget& target() { return *target_; }
 
 private:
+  class Checkpoints;
+
   void check_target();
   void check_sector_size();
+  void look_at_target();
   void check_map();
-  bool prepare(Monitor& monitor);
+  void check_image_unchanged() const;
+  bool take_space(const Monitor& monitor);
+  void wipe();
   void wipe_tables();
-  bool zero_holes(Monitor& monitor);
-  bool free_free_space(Monitor& monitor);
-  bool copy(Monitor& monitor);
+  void mark_what_needs_nothing();
+  bool fill(Monitor& monitor);
+  bool zero_holes(Monitor& monitor, Checkpoints& checkpoints);
+  bool free_free_space(Monitor& monitor, Checkpoints& checkpoints);
+  bool copy(Monitor& monitor, Checkpoints& checkpoints);
   void write_tables();
 
   RestoreOptions options_;
   std::optional<DeviceTarget> target_;
   std::optional<Disk> disk_;
   std::optional<Pieces> pieces_;
+  std::string image_time_;  // of its last change when it was opened
   Contents contents_;
   std::vector<Signature> stale_signatures_;
+  std::optional<ByteRange> old_backup_header_;
   std::optional<ProgressMap> map_;  // kept even where it is not saved
   bool resumes_ = false;
   bool is_new_ = false;
+  State state_ = State::untouched;
   std::vector<std::string> notes_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/transfer.h"
 
-#include "core/target/target.h"
+#include "core/target/direct.h"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
@@ -140,16 +140,6 @@ public:
 private:
   int fd_;
 };
-
-/// The same file again, past the page cache; none where it cannot be used so.
-FileDescriptor open_direct(int fd)
-{
-  const int mode = ::fcntl(fd, F_GETFL) & O_ACCMODE;
-  FileDescriptor direct(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), mode | O_DIRECT | O_CLOEXEC));
-  alignas(kDirectAlignment) std::byte block[kDirectAlignment];
-  const bool wants_more = direct.get() != -1 && ::pread(direct.get(), block, sizeof(block), 0) == -1 && errno == EINVAL;
-  return wants_more ? FileDescriptor() : std::move(direct);
-}
 
 bool is_aligned(ByteRange range)
 {
@@ -343,8 +333,13 @@ std::optional<std::uint64_t> Transfer::compare(const Next& next, const Done& don
 
 Piece first_chunk(const Piece& piece)
 {
-  const std::uint64_t end = (piece.range.offset / Transfer::kChunkBytes + 1) * Transfer::kChunkBytes;
-  return {clip(piece.range, end), piece.kind};
+  const ByteRange range = piece.range;
+  // Ragged ends are chunks of their own, so that all the rest can go past the page cache.
+  const std::uint64_t block = range.offset % kDirectAlignment == 0 ? Transfer::kChunkBytes : kDirectAlignment;
+  std::uint64_t end = std::min((range.offset / block + 1) * block, range.end());
+  if (const std::uint64_t whole = end / kDirectAlignment * kDirectAlignment; whole > range.offset)
+    end = whole;
+  return {clip(range, end), piece.kind};
 }
 
 }  // namespace gptgrow

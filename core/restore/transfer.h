@@ -26,8 +26,7 @@ enum class Engine {
 /// that was in flight has ended.
 class Transfer {
 public:
-  /// Both functions are called by one thread at a time, in no order of threads. A chunk is at most kChunkBytes long and
-  /// ends at a multiple of that, or at the end of its piece.
+  /// Both functions are called by one thread at a time, in no order of threads. Chunks come from first_chunk().
   using Next = std::function<std::optional<Piece>()>;
   using Done = std::function<void(const Piece&)>;
 
@@ -53,7 +52,8 @@ private:
   std::unique_ptr<State> state_;
 };
 
-/// The first part of `piece` that can be one chunk.
+/// The first part of `piece` that can be one chunk: at most kChunkBytes, up to a multiple of that, its ends aligned for
+/// going past the page cache where the piece is long enough.
 Piece first_chunk(const Piece& piece);
 
 }  // namespace gptgrow

@@ -4,8 +4,8 @@
 #include "core/error.h"
 #include "core/restore/transfer.h"
 #include "core/size.h"
+#include "core/target/direct.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -22,15 +22,10 @@ std::optional<Comparison> diagnose(const std::string& image, const Image& target
   }
 }
 
-std::byte byte_of(const Image& image, std::uint64_t offset)
-{
-  return read_bytes(image, {offset, 1}).front();
-}
-
-Difference difference_at(const Pieces& pieces, const Image& target, std::uint64_t offset)
+Difference difference_at(const Pieces& pieces, std::uint64_t offset, std::byte found)
 {
   const Disk& disk = pieces.disk();
-  Difference difference{offset, pieces.at({offset, 1}).kind, std::nullopt, byte_of(target, offset), {}};
+  Difference difference{offset, pieces.at({offset, 1}).kind, std::nullopt, found, {}};
   disk.read(offset, std::span(&difference.expected, 1));
   for (const Entry& entry : disk.table().used_entries()) {
     const ByteRange range = bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes());
@@ -92,12 +87,16 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   const Image target(path);
   if (target.size_bytes() != pieces.disk().size_bytes())
     refuse("{}: {}, expected {}", path, format_size(target.size_bytes()), format_size(pieces.disk().size_bytes()));
-  // The table shall come from the medium too.
   (void)::fdatasync(target.fd());
-  (void)::posix_fadvise(target.fd(), 0, 0, POSIX_FADV_DONTNEED);
+  const FileDescriptor direct = open_direct(target.fd());
+  const auto read = [&](ByteRange range) {
+    std::vector<std::byte> bytes(range.size);
+    read_medium(target.fd(), direct.get(), path, range.offset, bytes);
+    return bytes;
+  };
 
   Verification result;
-  result.table = changes(target, pieces.structures());
+  result.table = changes(read, target.size_bytes(), pieces.structures());
   // What an old backup becomes are zeros inside the image, which are a hole like others.
   std::erase_if(result.table, [&](const Change& change) {
     return pieces.at({change.range.offset, 1}).kind != Piece::Kind::table;
@@ -118,7 +117,7 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   const auto done = [&](const Piece& chunk) { monitor.done_bytes += chunk.range.size; };
   const auto offset = Transfer(pieces.disk(), {target.fd(), path}).compare(next, done);
   if (offset)
-    result.difference = difference_at(pieces, target, *offset);
+    result.difference = difference_at(pieces, *offset, read({*offset, 1}).front());
   result.compared_bytes = monitor.done_bytes;
   result.stopped = monitor.stop && !offset;
   return result;

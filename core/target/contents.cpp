@@ -8,6 +8,8 @@
 #include <memory>
 #include <system_error>
 
+#include <sys/stat.h>
+
 namespace gptgrow {
 
 namespace {
@@ -66,7 +68,7 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
 
 }  // namespace
 
-Contents contents_of(int fd, std::uint64_t size_bytes)
+Contents contents_of(int fd, std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
 {
   Contents contents;
   const auto add = [&](ByteRange range) {
@@ -79,6 +81,9 @@ Contents contents_of(int fd, std::uint64_t size_bytes)
   const Probe probe = make_probe(fd, {0, size_bytes});
   blkid_probe_enable_superblocks(probe.get(), 0);
   blkid_probe_enable_partitions(probe.get(), 1);
+  struct stat status;
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+    blkid_probe_set_sectorsize(probe.get(), sector_size_bytes);
   const blkid_partlist list = blkid_probe_get_partitions(probe.get());
   const blkid_parttable table = list ? blkid_partlist_get_table(list) : nullptr;
   if (!table)

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -32,15 +33,6 @@ void write_and_sync(const FileDescriptor& fd, const std::string& path, std::stri
     fail(path);
 }
 
-void sync_directory(const std::string& path)
-{
-  const std::string parent = std::filesystem::path(path).parent_path();
-  const std::string directory = parent.empty() ? "." : parent;
-  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() == -1 || ::fsync(fd.get()) == -1)
-    fail(directory);
-}
-
 }  // namespace
 
 bool write_new_file(const std::string& path, std::string_view text)
@@ -51,20 +43,42 @@ bool write_new_file(const std::string& path, std::string_view text)
   if (fd.get() == -1)
     fail(path);
   write_and_sync(fd, path, text);
-  sync_directory(path);
+  sync_directory_of(path);
   return true;
 }
 
 void replace_file(const std::string& path, std::string_view text)
 {
-  const std::string temporary = path + ".new";
-  const FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  // A name of its own: another file of any name that could be guessed is somebody's.
+  std::string temporary = path + ".XXXXXX";
+  const FileDescriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (fd.get() == -1)
-    fail(temporary);
-  write_and_sync(fd, temporary, text);
-  if (::rename(temporary.c_str(), path.c_str()) == -1)
     fail(path);
-  sync_directory(path);
+  try {
+    write_and_sync(fd, temporary, text);
+    if (::rename(temporary.c_str(), path.c_str()) == -1)
+      fail(path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_directory_of(path);
+}
+
+void remove_file(const std::string& path)
+{
+  if (::unlink(path.c_str()) == -1)
+    fail(path);
+  sync_directory_of(path);
+}
+
+void sync_directory_of(const std::string& path)
+{
+  const std::string parent = std::filesystem::path(path).parent_path();
+  const std::string directory = parent.empty() ? "." : parent;
+  const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() == -1 || ::fsync(fd.get()) == -1)
+    fail(directory);
 }
 
 std::string read_file(const std::string& path, std::uint64_t max_size_bytes)

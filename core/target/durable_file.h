@@ -14,6 +14,12 @@ bool write_new_file(const std::string& path, std::string_view text);
 /// Replaces a file, or makes it: a power cut leaves the old text or the new. Durable when this returns.
 void replace_file(const std::string& path, std::string_view text);
 
+/// Removes a file; its name is gone for good when this returns.
+void remove_file(const std::string& path);
+
+/// Makes the name of a file durable.
+void sync_directory_of(const std::string& path);
+
 /// Throws Error when `path` is no regular file or block device, or longer than `max_size_bytes`.
 std::string read_file(const std::string& path, std::uint64_t max_size_bytes);
 

@@ -10,8 +10,12 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <system_error>
 
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -21,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxDepth = 16;  // of loop devices over files over loop devices
+constexpr std::size_t kMaxDevices = 256;  // below one
 
 /// The first line of a file of sysfs; empty when there is none.
 std::string line_of(const fs::path& path)
@@ -67,24 +71,59 @@ bool is_same_file(const struct stat& a, const struct stat& b)
   return S_ISBLK(a.st_mode) == S_ISBLK(b.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/// What `status` is made of, itself first: the disk of a partition, the file behind a loop device.
-std::vector<struct stat> chain(struct stat status)
+std::optional<dev_t> number_of(const fs::path& folder)
 {
-  std::vector<struct stat> result{status};
-  while (S_ISBLK(status.st_mode) && result.size() < kMaxDepth) {
-    fs::path folder = sysfs_folder(status.st_rdev);
-    if (fs::exists(folder / "partition")) {
-      folder = folder.parent_path();
-      unsigned major_number = 0, minor_number = 0;
-      if (std::sscanf(line_of(folder / "dev").c_str(), "%u:%u", &major_number, &minor_number) != 2)
-        break;
-      status.st_rdev = makedev(major_number, minor_number);
-    } else {
-      const std::string backing = line_of(folder / "loop/backing_file");
-      if (backing.empty() || ::stat(backing.c_str(), &status) != 0)
-        break;
-    }
-    result.push_back(status);
+  unsigned major_number = 0, minor_number = 0;
+  if (std::sscanf(line_of(folder / "dev").c_str(), "%u:%u", &major_number, &minor_number) != 2)
+    return std::nullopt;
+  return makedev(major_number, minor_number);
+}
+
+struct stat status_of_device(dev_t device)
+{
+  struct stat status{};
+  status.st_mode = S_IFBLK;
+  status.st_rdev = device;
+  return status;
+}
+
+/// What a loop device is over, asked of the device itself: a path may be gone, or mean something else here.
+std::optional<struct stat> behind_loop(const fs::path& folder)
+{
+  if (!fs::exists(folder / "loop/backing_file"))
+    return std::nullopt;
+  struct stat status{};
+  const FileDescriptor fd(::open(("/dev" / folder.filename()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (loop_info64 info{}; fd.get() != -1 && ::ioctl(fd.get(), LOOP_GET_STATUS64, &info) == 0) {
+    if (info.lo_rdevice != 0)
+      return status_of_device(static_cast<dev_t>(info.lo_rdevice));
+    status.st_mode = S_IFREG;
+    status.st_dev = static_cast<dev_t>(info.lo_device);
+    status.st_ino = info.lo_inode;
+    return status;
+  }
+  if (::stat(line_of(folder / "loop/backing_file").c_str(), &status) == 0)
+    return status;
+  return std::nullopt;
+}
+
+/// Itself first, then all that it is made of: the disk of a partition, the file behind a loop device, the disks below a
+/// mapped device or RAID.
+std::vector<struct stat> chain(const struct stat& first)
+{
+  std::vector<struct stat> result{first};
+  for (std::size_t i = 0; i < result.size() && result.size() < kMaxDevices; ++i) {
+    if (!S_ISBLK(result[i].st_mode))
+      continue;
+    const fs::path folder = sysfs_folder(result[i].st_rdev);
+    if (fs::exists(folder / "partition"))
+      if (const auto disk = number_of(folder.parent_path()))
+        result.push_back(status_of_device(*disk));
+    if (const auto backing = behind_loop(folder))
+      result.push_back(*backing);
+    for (const fs::path& slave : entries(folder / "slaves"))
+      if (const auto device = number_of(slave))
+        result.push_back(status_of_device(*device));
   }
   return result;
 }
@@ -127,9 +166,7 @@ std::string loop_device_over(int fd)
 {
   const struct stat status = status_of(fd);
   for (const fs::path& folder : entries("/sys/block")) {
-    struct stat backing;
-    if (const std::string path = line_of(folder / "loop/backing_file");
-        !path.empty() && ::stat(path.c_str(), &backing) == 0 && is_same_file(status, backing))
+    if (const auto backing = behind_loop(folder); backing && is_same_file(status, *backing))
       return "/dev/" + folder.filename().string();
   }
   return "";
@@ -151,15 +188,14 @@ std::vector<std::string> holders(dev_t device)
   std::vector<std::string> result;
   for (const fs::path& folder : folders) {
     const std::string name = "/dev/" + folder.filename().string();
-    unsigned major_number = 0, minor_number = 0;
-    if (std::sscanf(line_of(folder / "dev").c_str(), "%u:%u", &major_number, &minor_number) != 2)
+    const auto node = number_of(folder);
+    if (!node)
       continue;
-    const dev_t node = makedev(major_number, minor_number);
-    for_each_line(mounts.get(), node, [&](libmnt_fs* line) {
+    for_each_line(mounts.get(), *node, [&](libmnt_fs* line) {
       const char* where = mnt_fs_get_target(line);
       result.push_back(fmt::format("{} is mounted on {}", name, where ? where : "?"));
     });
-    for_each_line(swaps.get(), node, [&](libmnt_fs*) { result.push_back(name + " is swap space"); });
+    for_each_line(swaps.get(), *node, [&](libmnt_fs*) { result.push_back(name + " is swap space"); });
     for (const fs::path& holder : entries(folder / "holders")) {
       const std::string what = line_of(holder / "dm/name");
       result.push_back(fmt::format("{} is a part of /dev/{}", name,

@@ -8,8 +8,9 @@
 
 namespace gptgrow {
 
-/// Whether both are the same file or device, under whatever name, or one is a partition of the other or a loop device
-/// over it, at any depth.
+/// Whether both are the same file or device, under whatever name, or one is made of the other: a partition of it, a loop
+/// device over it, a mapped device or RAID above it, at any depth. What another file system hands on under a name of its own
+/// (overlayfs, FUSE) cannot be told.
 bool same_medium(const Image& a, const Image& b);
 
 /// The loop device over this open file or device ("/dev/loop0"); empty when there is none.

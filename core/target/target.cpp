@@ -3,6 +3,8 @@
 
 #include "core/error.h"
 #include "core/fields.h"
+#include "core/target/direct.h"
+#include "core/target/durable_file.h"
 #include "core/target/medium.h"
 
 #include <fmt/format.h>
@@ -73,7 +75,7 @@ DeviceTarget::DeviceTarget(const std::string& path) : path_(path)
     refuse("{}: cannot be opened for writing: the device is read-only", path);
   if (const std::string loop = loop_device_over(fd_.get()); !loop.empty())
     refuse("{}: in use by {}; name that device instead, or detach it (losetup -d {})", path, loop, loop);
-  lock();
+  hold();
 }
 
 DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes)
@@ -83,18 +85,26 @@ DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes)
     refuse("{}: exists already", path);
   if (fd_.get() == -1)
     fail(errno, path + ": cannot be made");
-  lock();
+  hold();
   if (::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) == -1) {
     const int error = errno;
     ::unlink(path.c_str());
     fail(error, fmt::format("{}: cannot be made {} bytes long", path, size_bytes));
   }
+  sync_directory_of(path);
 }
 
-void DeviceTarget::lock()
+/// Locks of both kinds that programs take: flock(1) and udev the one, QEMU the other.
+void DeviceTarget::hold()
 {
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == -1)
-    refuse("{}: locked by another program", path_);
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  const bool is_locked = (::flock(fd_.get(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) ||
+                         (::fcntl(fd_.get(), F_OFD_SETLK, &whole) == -1 && (errno == EAGAIN || errno == EACCES));
+  if (is_locked)
+    refuse("{}: locked by another program; stop that first (lslocks and fuser show more)", path_);
+  direct_ = open_direct(fd_.get());
 }
 
 void DeviceTarget::write(std::uint64_t offset, std::span<const std::byte> bytes)
@@ -119,17 +129,7 @@ void DeviceTarget::flush()
 
 void DeviceTarget::read(std::uint64_t offset, std::span<std::byte> buffer)
 {
-  // What is cached is what was written; the medium may know better.
-  (void)::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(buffer.size()), POSIX_FADV_DONTNEED);
-  while (!buffer.empty()) {
-    const ssize_t count = ::pread(fd_.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
-    if (count == -1 && errno == EINTR)
-      continue;
-    if (count <= 0)
-      fail(count == 0 ? EIO : errno, fmt::format("{}: read at byte {}", path_, offset));
-    buffer = buffer.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
-  }
+  read_medium(fd_.get(), direct_.get(), path_, offset, buffer);
 }
 
 void DeviceTarget::zero(ByteRange range)
@@ -177,18 +177,19 @@ bool DeviceTarget::discard(ByteRange range)
 {
   range = inner(range, kDirectAlignment);
   std::uint64_t place[] = {range.offset, range.size};
-  if (range.size == 0 ||
-      (is_block_device_ ? ::ioctl(fd_.get(), BLKDISCARD, place) : fallocate_hole(fd_.get(), range)) == 0)
-    return true;
-  if (!is_unsupported(errno))
-    fail(errno, fmt::format("{}: discarding bytes {}-{}", path_, range.offset, range.end() - 1));
-  return false;
+  return range.size == 0 ||
+         (is_block_device_ ? ::ioctl(fd_.get(), BLKDISCARD, place) : fallocate_hole(fd_.get(), range)) == 0;
 }
 
 void DeviceTarget::allocate(ByteRange range)
 {
-  if (!is_block_device_ && ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
-                                       static_cast<off_t>(range.size)) == -1 && !is_unsupported(errno))
+  if (is_block_device_)
+    return;
+  int result = 0;
+  do
+    result = ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
+  while (result == -1 && errno == EINTR);
+  if (result == -1 && !is_unsupported(errno))
     fail(errno, fmt::format("{}: taking space for bytes {}-{}", path_, range.offset, range.end() - 1));
 }
 

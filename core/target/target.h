@@ -13,9 +13,6 @@ namespace gptgrow {
 /// What a disk writes at once, however long its sectors are.
 inline constexpr std::size_t kAtomicBytes = 512;
 
-/// What every disk and file system takes for reads and writes past the page cache: place, length and memory.
-inline constexpr std::size_t kDirectAlignment = 4096;
-
 /// What repair needs of the disk that it writes. Failed system calls are std::system_error.
 class Target {
 public:
@@ -29,7 +26,8 @@ public:
   virtual void read(std::uint64_t offset, std::span<std::byte> buffer) = 0;
 };
 
-/// A file or block device, held exclusively. Not to be used by several threads at once, but for what says so.
+/// A file or block device, held exclusively. zero(), can_punch(), write() and flush() may be called by several threads at
+/// once, for bytes that no two of them share.
 class DeviceTarget : public Target {
 public:
   /// Throws Error when `path` is mounted or otherwise in use, is neither a file nor a block device, or backs a loop
@@ -48,14 +46,14 @@ public:
   void read(std::uint64_t offset, std::span<std::byte> buffer) override;
 
   /// Makes `range` zeros: by punching a hole, by the device, by writing, whichever is the first that works. What a device
-  /// then reads there is looked at, at both ends. Takes as long as the range is. May be called by several threads.
+  /// then reads there is looked at, at both ends. Takes as long as the range is.
   void zero(ByteRange range);
 
-  /// Whether zero() takes no longer than a call. May be called by several threads.
+  /// Whether zero() takes no longer than a call.
   bool can_punch() const { return zero_method_ == ZeroMethod::punch; }
 
-  /// Tells a device that `range` is not needed, or takes its space from a file. False: it cannot. What a device reads
-  /// there afterwards is its own choice.
+  /// Tells a device that `range` is not needed, or takes its space from a file. False: it cannot, or failed at it. What a
+  /// device reads there afterwards is its own choice.
   bool discard(ByteRange range);
 
   /// Takes the space for `range` of a file, so that a full file system shows before anything is written.
@@ -67,12 +65,13 @@ public:
 private:
   enum class ZeroMethod { punch, device, write };
 
-  void lock();
+  void hold();
   bool try_zero(ZeroMethod method, ByteRange range);
   bool ends_are_zero(ByteRange range);
 
   std::string path_;
   FileDescriptor fd_;
+  FileDescriptor direct_;
   bool is_block_device_ = false;
   std::atomic<ZeroMethod> zero_method_ = ZeroMethod::punch;
 };

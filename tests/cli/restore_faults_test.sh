@@ -22,13 +22,21 @@ fails() {
 }
 
 # Full file systems: found before anything is written, or in the middle, on a device that cannot know
-fails "No space left on device" small/target.raw "$gptgrow" restore image.raw small/target.raw --size 32M --yes
-rm small/target.raw
+status 2 timeout 20 "$gptgrow" restore image.raw small/target.raw --size 32M --yes
+says err "small/target.raw: taking space for bytes"
+says err "no byte was written"
+[ ! -e small/target.raw ] || fail "an empty file is left"
 truncate -s 32M small/disk.raw
+sgdisk -n7:2048:4096 small/disk.raw >/dev/null
+cp --sparse=always small/disk.raw before.raw
+status 2 timeout 20 "$gptgrow" restore image.raw small/disk.raw --yes
+says err "No space left on device"
+says err "no byte was written"
+cmp small/disk.raw before.raw || fail "bytes were written"
 loop_device small/disk.raw
-fails "$device: write at byte" "$device" "$gptgrow" restore image.raw "$device" --yes --map map
+fails "$device: " "$device" "$gptgrow" restore image.raw "$device" --yes --map map
 rm -f map
-fails "$device: write at byte" "$device" "$without" "$gptgrow" restore image.raw "$device" --yes --map map
+fails "$device: " "$device" "$without" "$gptgrow" restore image.raw "$device" --yes --map map
 # With more room, the same command goes on, or begins anew where it never got so far.
 mount -o remount,size=64M small
 status 0 timeout 20 "$gptgrow" restore image.raw "$device" --yes --map map

@@ -153,8 +153,8 @@ def check_order(case, folder):
         return {"data"}
 
     order = [set().union(*(kinds(*write) for write in epoch)) for epoch in epochs if epoch]
-    assert order == [{"wipe"}, {"data"}, {"data"}, {"backup"}, {"primary"}, {"MBR"}], order
-    print("between flushes: wipe | holes and free space | data | backup | primary | MBR")
+    assert order == [{"wipe"}, {"data"}, {"backup"}, {"primary"}, {"MBR"}], order
+    print("between flushes: wipe | holes, free space, data | backup | primary | MBR")
 
 
 def interrupt(case):

@@ -49,18 +49,33 @@ refused "no GPT" "$gptgrow" restore small.raw disk.raw --yes
 refused "expected discard, zero or keep" "$gptgrow" restore image.raw disk.raw --yes --free-space some
 
 # Maps
-refused "no map of a restore" "$gptgrow" restore image.raw disk.raw --yes --map image.raw
+refused "is image.raw itself" "$gptgrow" restore image.raw disk.raw --yes --map image.raw
+refused "is disk.raw itself" "$gptgrow" restore image.raw disk.raw --yes --map ./disk.raw
+refused "is new.raw itself" "$gptgrow" restore image.raw new.raw --size 8M --yes --map "$PWD/new.raw"
+refused "no map of a restore" "$gptgrow" restore image.raw disk.raw --yes --map small.raw
 refused "nowhere/map: No such file" "$gptgrow" restore image.raw disk.raw --yes --map nowhere/map
 cp disk.raw other.raw
-status 0 "$gptgrow" restore image.raw other.raw --yes --map map
+killed=0
+strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=KILL:when=8 \
+  "$gptgrow" restore image.raw other.raw --yes --map map >/dev/null 2>&1 || killed=$?
+[ $killed = 137 ] && [ -s map ] || fail "no unfinished restore"
+cp other.raw unfinished.raw
 refused "does not hold what that one left there" "$gptgrow" restore image.raw disk.raw --yes --map map
 cp image.raw changed.raw
 refused "was another image, or has been changed since" "$gptgrow" restore changed.raw other.raw --yes --map map
 refused "was another image" "$gptgrow" restore image.raw other.raw --yes --map map --old-backup keep
+refused "with --free-space discard" "$gptgrow" restore image.raw other.raw --yes --map map --free-space zero
+sfdisk -q --label dos --wipe never other.raw </dev/null
+refused "does not hold what that one left there" "$gptgrow" restore image.raw other.raw --yes --map map
+cp unfinished.raw other.raw
 head -c 300 map >cut.map
 refused "damaged or cut off" "$gptgrow" restore image.raw other.raw --yes --map cut.map
-sed 's/0x00000000  0x/0x00000001  0x/' map >wrong.map
+sed 's/^0x00000000  0x/0x00000001  0x/' map >wrong.map
 refused "damaged: line" "$gptgrow" restore image.raw other.raw --yes --map wrong.map
+echo precious | tee map.new >map.tmp
+status 0 "$gptgrow" restore image.raw other.raw --yes --map map
+[ ! -e map ] || fail "the map of a finished restore is left"
+[ "$(cat map.new map.tmp | sort -u)" = precious ] || fail "a file beside the map was overwritten"
 
 # A file that another program has locked
 flock disk.raw sleep 30 &
@@ -68,6 +83,10 @@ sleep 0.2
 refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
 pkill -P $! || true
 kill $! 2>/dev/null || true
+(sleep 2) | qemu-io -f raw disk.raw >/dev/null &
+sleep 0.7
+refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
+wait
 
 # Devices
 [ "$(id -u)" = 0 ] || exit 0
@@ -75,6 +94,15 @@ loop_device image.raw
 refused "in use by $device" "$gptgrow" restore disk.raw image.raw --yes
 refused "is the image itself" "$gptgrow" restore image.raw "$device" --yes
 refused "is the image itself" "$gptgrow" restore hard.raw "$device" --yes
+# ... whose name is gone
+cp image.raw gone.raw
+loop_device gone.raw
+ln gone.raw kept.raw
+rm gone.raw
+refused "is the image itself" "$gptgrow" restore kept.raw "$device" --yes
+refused "in use by $device" "$gptgrow" restore image.raw kept.raw --yes
+losetup -d "$device"
+device=${devices[0]}
 over=$device
 loop_device "$over"
 refused "is the image itself" "$gptgrow" restore image.raw "$device" --yes

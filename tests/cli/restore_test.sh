@@ -29,7 +29,7 @@ for engine in "" "$tests/cli/without_io_uring.py"; do
     says out "table: same"
     # What is there is overwritten, and a file keeps its size.
     restored esxi5.raw target.raw
-    says out "holds now, and will lose"
+    says err "holds now, and will lose"
     rm target.raw
     restored $release.raw target.raw --reference $release.raw
     qemu-img compare -q -f raw -F raw target.raw $release.raw || fail "a disk of the image's size is not the image"
@@ -57,8 +57,8 @@ restored_kept() {
   status 0 "$gptgrow" restore esxi5.raw target.raw --yes --free-space keep
 }
 restored_kept
-says out 'wiped behind the image: ext4 "old-stuff"'
-says out 'wiped behind the image: vfat "OLDFAT"'
+says err 'wiped behind the image: ext4 "old-stuff"'
+says err 'wiped behind the image: vfat "OLDFAT"'
 for place in 13000000 13500000; do
   [ -z "$(blkid -p -o value -s TYPE -O $((place * 512)) target.raw)" ] || fail "a signature is left at LBA $place"
 done

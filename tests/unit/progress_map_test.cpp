@@ -11,7 +11,7 @@ using namespace gptgrow;
 
 namespace {
 
-const RestoreIdentity kIdentity{"id", 5000, 1234567890123456789, 10000, 0xfedcba98};
+const RestoreIdentity kIdentity{"01234567-89ab-cdef-0123-456789abcdef", "an image \xff", 10000, 0xfedcba98, "zero"};
 
 std::string text_of(const std::string& path)
 {
@@ -50,8 +50,8 @@ TEST_CASE("A map is read as it was saved")
   const auto loaded = load_map(file.path());
   REQUIRE(loaded);
   CHECK(loaded->identity().id == kIdentity.id);
-  CHECK(loaded->identity().image_size_bytes == kIdentity.image_size_bytes);
-  CHECK(loaded->identity().image_modified_ns == kIdentity.image_modified_ns);
+  CHECK(loaded->identity().image == "an image \uFFFD");
+  CHECK(loaded->identity().free_space == kIdentity.free_space);
   CHECK(loaded->identity().size_bytes == kIdentity.size_bytes);
   CHECK(loaded->identity().table_crc32 == kIdentity.table_crc32);
   CHECK(loaded->first_missing(0) == 512);
@@ -84,6 +84,10 @@ TEST_CASE("A damaged map is refused")
   refused("no map of a restore");
   with("\"id\"", "\"ID\"");
   refused("damaged");
+  with("01234567-", "");
+  refused("an id of 27 characters");
+  with("01234567-", std::string(500, '0'));
+  refused("an id of 527 characters");
   with("\"size_bytes\":10000", "\"size_bytes\":-1");
   refused("damaged");
   with("0x00000000  0x00000200", "0x00000001  0x00000200");
