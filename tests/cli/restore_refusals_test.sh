@@ -65,7 +65,7 @@ cp image.raw changed.raw
 refused "was another image, or has been changed since" "$gptgrow" restore changed.raw other.raw --yes --map map
 refused "was another image" "$gptgrow" restore image.raw other.raw --yes --map map --old-backup keep
 refused "with --free-space discard" "$gptgrow" restore image.raw other.raw --yes --map map --free-space zero
-sfdisk -q --label dos --wipe never other.raw </dev/null
+echo ',4M' | sfdisk -q --label dos --wipe never other.raw >/dev/null
 refused "does not hold what that one left there" "$gptgrow" restore image.raw other.raw --yes --map map
 cp unfinished.raw other.raw
 head -c 300 map >cut.map
@@ -83,8 +83,8 @@ sleep 0.2
 refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
 pkill -P $! || true
 kill $! 2>/dev/null || true
-(sleep 2) | qemu-io -f raw disk.raw >/dev/null &
-sleep 0.7
+(sleep 3) | qemu-io -f raw disk.raw >/dev/null &
+until grep -q ":$(stat -c %i disk.raw) " /proc/locks; do sleep 0.05; done
 refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
 wait
 
