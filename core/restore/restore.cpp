@@ -339,9 +339,9 @@ bool Restore::run(Monitor& monitor)
   state_ = State::writing_table;
   monitor.begin(Monitor::Phase::writing_table, 0);
   write_tables();
+  state_ = State::complete;
   if (!options_.map_path.empty())
     remove_file(options_.map_path);
-  state_ = State::complete;
   return true;
 }
 
