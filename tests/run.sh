@@ -58,7 +58,9 @@ fuzz() {
 }
 
 vm() {
-  build release && tests/vm/run.sh
+  build dev nbdkit-gptgrow-plugin gptgrow-fuse gptgrow &&
+    GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse \
+      GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow tests/vm/run.sh
 }
 
 mkdir -p build

@@ -92,6 +92,7 @@ add_file "$root" "$plugin" "$plugin_directory/nbdkit-gptgrow-plugin.so"
 add_file "$root" "$plugin_directory/nbdkit-file-plugin.so"
 add_file "$root" "$fuse" /usr/bin/gptgrow-fuse
 add_file "$root" "$command" /usr/bin/gptgrow
+strip --strip-debug "$root/$plugin_directory/nbdkit-gptgrow-plugin.so" "$root"/usr/bin/gptgrow*
 ln -s /proc/self/mounts "$root/etc/mtab"
 echo "127.0.0.1 localhost" >"$root/etc/hosts"
 install -m 755 "$here/guest.sh" "$root/init"
