@@ -40,42 +40,57 @@ TargetKind kind_of(const std::string& path)
   return {true, is_partition(status.st_rdev), hardware_name(status.st_rdev)};
 }
 
+std::string in_quotes(const std::string& label)
+{
+  return label.empty() ? "" : " \"" + label + '"';
+}
+
+/// What `contents` are, in a word or two; empty: nothing is recognized.
+std::string summary(const Contents& contents)
+{
+  if (!contents.type.empty())
+    return contents.type;
+  if (contents.table_type.empty())
+    return "";
+  return contents.partitions.empty() ? fmt::format("an empty {} table", contents.table_type)
+                                     : contents.table_type + " partitions";
+}
+
+std::string words(const TargetKind& kind, bool is_new)
+{
+  if (is_new)
+    return "a new file";
+  const char* const what = kind.is_partition ? "a partition" : kind.is_block_device ? "a disk" : "a file";
+  return kind.hardware_name.empty() ? what : fmt::format("{}, {}", what, kind.hardware_name);
+}
+
+std::string used_slots(const Disk& disk)
+{
+  std::vector<std::uint32_t> slots;
+  for (const Entry& entry : disk.table().used_entries())
+    slots.push_back(entry.slot);
+  return slots.empty() ? "none" : join_runs(slots);
+}
+
 /// What is there now, and what will be.
 void show_plan(const Options& options, const Restore& restore, const TargetKind& kind)
 {
-  const std::string& target = options.restore.target;
   const Contents& contents = restore.contents();
-  std::string out = fmt::format("{}: {}{}{}\n", target,
-                                restore.makes_file() ? "a new file" : kind.is_partition ? "a partition"
-                                : kind.is_block_device                  ? "a disk"
-                                                                        : "a file",
-                                kind.hardware_name.empty() ? "" : ", " + kind.hardware_name, ", " +
+  std::string out = fmt::format("{}: {}, {}\n", options.restore.target, words(kind, restore.makes_file()),
                                 format_size(restore.disk().size_bytes()));
-  if (!restore.makes_file()) {
-    if (contents.table_type.empty() && contents.type.empty())
-      out += restore.resumes() ? "" : "  nothing on it is recognized\n";
-    else
-      out += fmt::format("  holds now, and will lose: {}\n",
-                         !contents.type.empty()            ? contents.type
-                         : !contents.partitions.empty() ? contents.table_type + " partitions"
-                                                          : "an empty " + contents.table_type + " table");
-    for (const PresentPartition& partition : contents.partitions)
-      out += fmt::format("  {:>4}  {:>6}  {}{}\n", partition.number, short_size(partition.range.size),
-                         partition.type.empty() ? "?" : partition.type,
-                         partition.label.empty() ? "" : " \"" + partition.label + '"');
-  }
-  for (const Signature& signature : restore.stale_signatures())
-    if (!restore.resumes())
-      out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type,
-                         signature.label.empty() ? "" : " \"" + signature.label + '"', signature.range.offset);
+  if (const std::string now = summary(contents); !now.empty())
+    out += fmt::format("  holds now, and will lose: {}\n", now);
+  else if (!restore.makes_file() && !restore.resumes())
+    out += "  nothing on it is recognized\n";
+  for (const PresentPartition& partition : contents.partitions)
+    out += fmt::format("  {:>4}  {:>6}  {}{}\n", partition.number, short_size(partition.range.size),
+                       partition.type.empty() ? "?" : partition.type, in_quotes(partition.label));
+  if (!restore.resumes())
+    for (const Signature& signature : restore.stale_signatures())
+      out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type, in_quotes(signature.label),
+                         signature.range.offset);
   out += fmt::format("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
-                     [&] {
-                       std::vector<std::uint32_t> slots;
-                       for (const Entry& entry : restore.disk().table().used_entries())
-                         slots.push_back(entry.slot);
-                       return slots.empty() ? "none" : join_runs(slots);
-                     }(),
-                     restore.resumes() ? "; an unfinished restore goes on" : "");
+                     used_slots(restore.disk()), restore.resumes() ? "; an unfinished restore goes on" : "");
   // Where the question is: a person must not be asked about what went to a file.
   say(out);
 }
@@ -129,7 +144,7 @@ std::string state_of_target(const Options& options, const Restore& restore)
 
 Exit check(const Options& options, const Restore& restore)
 {
-  const Pieces pieces(restore.disk());
+  const Pieces& pieces = restore.pieces();
   const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero};
   LongWork work;
   const Verification result = verify(pieces, options.restore.target, verify_options, work.monitor());
@@ -140,7 +155,8 @@ Exit check(const Options& options, const Restore& restore)
   }
   print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
   if (!result.same())
-    complain(options.restore.target + ": does not hold what was written: it is failing, something else writes to it, or the image was changed");
+    complain(options.restore.target + ": does not hold what was written: it is failing, something else writes to it, or "
+                                      "the image was changed");
   return result.same() ? Exit::same : Exit::differs;
 }
 
@@ -174,17 +190,6 @@ Exit run_restore(const Options& options)
   if (const auto reason = restore.target().reread_partitions())
     complain("note: " + *reason);
   return exit;
-}
-
-FreeSpace parse_free_space(const std::string& value)
-{
-  if (value == "discard")
-    return FreeSpace::discard;
-  if (value == "zero")
-    return FreeSpace::zero;
-  if (value == "keep")
-    return FreeSpace::keep;
-  refuse("free-space={}: expected discard, zero or keep", value);
 }
 
 }  // namespace

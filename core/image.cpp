@@ -2,6 +2,7 @@
 #include "core/image.h"
 
 #include "core/error.h"
+#include "core/file_io.h"
 
 #include <cerrno>
 #include <system_error>
@@ -47,16 +48,11 @@ Image::Image(const std::string& path) : path_(path)
 void Image::read(std::uint64_t offset, std::span<std::byte> buffer) const
 {
   while (!buffer.empty()) {
-    const ssize_t count = ::pread(fd(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
-    if (count == -1) {
-      if (errno == EINTR)
-        continue;
-      fail(errno, fmt::format("{}: read at byte {}", path_, offset));
-    }
+    const std::size_t count = read_some(fd(), path_, offset, buffer);
     if (count == 0)
       fail(EIO, fmt::format("{}: ends at byte {}, was {} bytes long when opened", path_, offset, size_bytes_));
-    buffer = buffer.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
+    buffer = buffer.subspan(count);
+    offset += count;
   }
 }
 

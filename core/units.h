@@ -39,6 +39,13 @@ constexpr ByteRange bytes_of(Lba first, std::uint64_t count, std::uint32_t secto
   return {first.value * sector_size_bytes, count * sector_size_bytes};
 }
 
+/// The part of `range` whose ends are multiples of `alignment`; empty, inside `range`, when there is none.
+constexpr ByteRange aligned_part(ByteRange range, std::uint64_t alignment)
+{
+  const std::uint64_t first = std::min((range.offset + alignment - 1) / alignment * alignment, range.end());
+  return {first, std::max(range.end() / alignment * alignment, first) - first};
+}
+
 /// The part of `range` that lies before `end`; empty, at `end`, when there is none.
 constexpr ByteRange clip(ByteRange range, std::uint64_t end)
 {

@@ -19,11 +19,10 @@ std::vector<SlotState> slot_states(const FoundTable& table)
   std::vector<SlotState> states;
   for (std::size_t offset = 0; offset + size <= table.array.size(); offset += size) {
     const auto slot = std::span(table.array).subspan(offset, size);
-    const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
     if (!get_guid(slot, 0).is_nil())
       states.push_back(SlotState::used);
     else
-      states.push_back(std::ranges::all_of(slot, is_zero) ? SlotState::empty : SlotState::junk);
+      states.push_back(is_zero(slot) ? SlotState::empty : SlotState::junk);
   }
   return states;
 }

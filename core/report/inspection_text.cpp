@@ -69,7 +69,7 @@ private:
   {
     title("MBR");
     const auto mbr = std::span(inspection_.mbr);
-    const bool has_code = std::ranges::any_of(mbr.first(440), [](std::byte byte) { return byte != std::byte{0}; });
+    const bool has_code = !is_zero(mbr.first(440));
     line("  boot code {}, disk signature 0x{:08x}{}", has_code ? "present" : "none", get_field<std::uint32_t>(mbr, 440),
          get_field<std::uint16_t>(mbr, 510) == 0xaa55 ? "" : ", no 55AAh at its end");
     const auto records = mbr_records(mbr);

@@ -89,27 +89,26 @@ std::string time_of(const Image& image)
   return S_ISREG(status.st_mode) ? text_of(status.st_mtim) : "";
 }
 
-std::string name_of(FreeSpace free_space)
+constexpr std::pair<std::string_view, FreeSpace> kFreeSpaceWords[] = {
+  {"discard", FreeSpace::discard}, {"zero", FreeSpace::zero}, {"keep", FreeSpace::keep}};
+
+std::string word_of(FreeSpace free_space)
 {
-  switch (free_space) {
-  case FreeSpace::discard: return "discard";
-  case FreeSpace::zero: return "zero";
-  case FreeSpace::keep: break;
-  }
-  return "keep";
+  return std::string(std::ranges::find(kFreeSpaceWords, free_space, [](const auto& pair) { return pair.second; })->first);
 }
 
 RestoreIdentity identity_of(const Disk& disk, const Structures& structures, FreeSpace free_space)
 {
   const struct stat status = status_of(disk.image());
   const std::string image = S_ISREG(status.st_mode)
-                                ? fmt::format("modified {}, changed {}", text_of(status.st_mtim), text_of(status.st_ctim))
+                                ? fmt::format("modified {}, changed {}", text_of(status.st_mtim),
+                                              text_of(status.st_ctim))
                                 : hardware_name(status.st_rdev);
   std::vector<std::byte> table;
   for (const Structure* structure : structures.all())
     table.insert(table.end(), structure->bytes.begin(), structure->bytes.end());
   return {to_string(boost::uuids::random_generator()()), fmt::format("{} bytes, {}", disk.image().size_bytes(), image),
-          disk.size_bytes(), crc32(table), name_of(free_space)};
+          disk.size_bytes(), crc32(table), word_of(free_space)};
 }
 
 bool is_same_path(const std::string& a, const std::string& b)
@@ -202,6 +201,14 @@ private:
   std::exception_ptr error_;
   std::jthread thread_;  // last: it uses the others
 };
+
+FreeSpace parse_free_space(std::string_view word)
+{
+  for (const auto& [name, value] : kFreeSpaceWords)
+    if (name == word)
+      return value;
+  refuse("free-space={}: expected discard, zero or keep", word);
+}
 
 Restore::Restore(const RestoreOptions& options) : options_(options)
 {
@@ -445,10 +452,9 @@ bool Restore::free_free_space(Monitor& monitor, Checkpoints& checkpoints)
   if (options_.free_space == FreeSpace::zero)
     return in_steps(range, monitor, zero);
   // Devices pass over a granule that is only partly theirs to discard.
-  const std::uint64_t first = std::min((range.offset / kEdgeBytes + 1) * kEdgeBytes, range.end());
-  const std::uint64_t last = std::max(range.end() / kEdgeBytes * kEdgeBytes, first);
+  const ByteRange whole = aligned_part(range, kEdgeBytes);
   bool can_discard = true;
-  const bool finished = in_steps({first, last - first}, monitor, [&](ByteRange part) {
+  const bool finished = in_steps(whole, monitor, [&](ByteRange part) {
     can_discard = can_discard && target_->discard(part);
   });
   if (!finished)
@@ -457,9 +463,9 @@ bool Restore::free_free_space(Monitor& monitor, Checkpoints& checkpoints)
     notes_.push_back(fmt::format("bytes {}-{}, behind the image, are left as they are: the device cannot discard; "
                                  "--free-space zero writes zeros there", range.offset, range.end() - 1));
   else
-    for (const ByteRange edge : {ByteRange{range.offset, first - range.offset}, ByteRange{last, range.end() - last}})
-      if (edge.size != 0)
-        target_->zero(edge);
+    for (const ByteRange edge : {ByteRange{range.offset, whole.offset - range.offset},
+                                 ByteRange{whole.end(), range.end() - whole.end()}})
+      target_->zero(edge);
   checkpoints.add(range);
   return true;
 }

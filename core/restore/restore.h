@@ -27,6 +27,9 @@ enum class FreeSpace {
   keep,
 };
 
+/// Throws Error for any other word than discard, zero and keep.
+FreeSpace parse_free_space(std::string_view word);
+
 struct RestoreOptions {
   DiskOptions disk;  // the image; a size or reference only for a file that is to be made, or to be sure
   std::string target;
@@ -40,6 +43,7 @@ public:
   explicit Restore(const RestoreOptions& options);
 
   const Disk& disk() const { return *disk_; }
+  const Pieces& pieces() const { return *pieces_; }
   bool makes_file() const { return !target_; }
   bool resumes() const { return resumes_; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/transfer.h"
 
+#include "core/file_io.h"
 #include "core/target/direct.h"
 
 #include <boost/asio/awaitable.hpp>
@@ -11,15 +12,12 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <mutex>
 #include <new>
-#include <system_error>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -32,11 +30,6 @@ namespace asio = boost::asio;
 
 constexpr std::size_t kSlots = 8;
 
-[[noreturn]] void fail(int error, const std::string& path, const char* what, std::uint64_t offset)
-{
-  throw std::system_error(error, std::generic_category(), fmt::format("{}: {} at byte {}", path, what, offset));
-}
-
 /// One open file, for one request at a time. Every call moves all the bytes, or throws.
 class AsyncFile {
 public:
@@ -47,15 +40,7 @@ public:
   virtual asio::awaitable<void> write(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
 
 protected:
-  /// What a request that moved `count` bytes, or failed, means.
-  std::size_t checked(ssize_t count, int error, const char* what, std::uint64_t offset) const
-  {
-    if (count < 0)
-      fail(error, path_, what, offset);
-    if (count == 0)
-      fail(EIO, path_, "no more bytes: it has become shorter; reached its end", offset);
-    return static_cast<std::size_t>(count);
-  }
+  const std::string& path() const { return path_; }
 
 private:
   std::string path_;
@@ -99,8 +84,11 @@ private:
   std::size_t finished(std::size_t count, const boost::system::error_code& error, const char* what,
                        std::uint64_t offset) const
   {
-    const bool failed = error && error != asio::error::eof;
-    return checked(failed ? -1 : static_cast<ssize_t>(count), error.value(), what, offset);
+    if (error && error != asio::error::eof)
+      throw_io_error(error.value(), path(), what, offset);
+    if (count == 0)
+      throw_end_of_file(path(), offset);
+    return count;
   }
 
   asio::random_access_file file_;
@@ -113,27 +101,13 @@ public:
 
   asio::awaitable<void> read(std::uint64_t offset, std::span<std::byte> buffer) override
   {
-    while (!buffer.empty()) {
-      const ssize_t count = ::pread(fd_, buffer.data(), buffer.size(), static_cast<off_t>(offset));
-      if (count == -1 && errno == EINTR)
-        continue;
-      const std::size_t moved = checked(count, errno, "read", offset);
-      buffer = buffer.subspan(moved);
-      offset += moved;
-    }
+    read_fully(fd_, path(), offset, buffer);
     co_return;
   }
 
   asio::awaitable<void> write(std::uint64_t offset, std::span<const std::byte> bytes) override
   {
-    while (!bytes.empty()) {
-      const ssize_t count = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (count == -1 && errno == EINTR)
-        continue;
-      const std::size_t moved = checked(count, errno, "write", offset);
-      bytes = bytes.subspan(moved);
-      offset += moved;
-    }
+    write_fully(fd_, path(), offset, bytes);
     co_return;
   }
 
@@ -200,8 +174,6 @@ public:
     }
   }
 
-  Engine engine() const { return context_ ? Engine::io_uring : Engine::threads; }
-
   /// Runs `work(slot)`, a coroutine, for every slot to its end.
   template <typename Work>
   void run(const Next& next, const Done& done, Work work)
@@ -210,6 +182,7 @@ public:
     done_ = &done;
     ended_ = false;
     error_ = nullptr;
+    first_difference_.reset();
     const auto finish = [this](std::exception_ptr error) {
       const std::lock_guard lock(mutex_);
       if (error && !error_)
@@ -249,23 +222,22 @@ public:
       const ByteRange range = chunk->range;
       const std::span found(slot.first.get(), range.size), expected(slot.second.get(), range.size);
       co_await slot.target(range).read(range.offset, found);
-      if (chunk->kind == Piece::Kind::data)
+      bool same = false;
+      if (chunk->kind == Piece::Kind::data) {
         co_await slot.image->read(image_offset(range), expected);
-      else if (!is_zero(found))
-        std::ranges::fill(expected, std::byte{0});
-      else {
-        give_back(*chunk);
-        continue;
+        same = std::memcmp(found.data(), expected.data(), found.size()) == 0;
+      } else {
+        same = is_zero(found);
+        if (!same)
+          std::ranges::fill(expected, std::byte{0});
       }
-      if (std::memcmp(found.data(), expected.data(), found.size()) != 0)
+      if (!same)
         differs(range.offset + static_cast<std::uint64_t>(std::ranges::mismatch(found, expected).in1 - found.begin()));
       give_back(*chunk);
     }
   }
 
   std::optional<std::uint64_t> first_difference() const { return first_difference_; }
-  void clear_difference() { first_difference_.reset(); }
-  int target_fd() const { return target_.fd; }
 
 private:
   std::uint64_t image_offset(ByteRange range) const { return disk_.image_offset(range).value(); }
@@ -311,11 +283,6 @@ Transfer::Transfer(const Disk& disk, OpenTarget target, Engine best)
 
 Transfer::~Transfer() = default;
 
-Engine Transfer::engine() const
-{
-  return state_->engine();
-}
-
 void Transfer::copy(const Next& next, const std::function<bool(ByteRange)>& zero, const Done& done)
 {
   state_->run(next, done, [&](Slot& slot) { return state_->copy_chunks(slot, zero); });
@@ -323,10 +290,6 @@ void Transfer::copy(const Next& next, const std::function<bool(ByteRange)>& zero
 
 std::optional<std::uint64_t> Transfer::compare(const Next& next, const Done& done)
 {
-  // Chunks that cannot go past the page cache shall come from the medium too.
-  (void)::fdatasync(state_->target_fd());
-  (void)::posix_fadvise(state_->target_fd(), 0, 0, POSIX_FADV_DONTNEED);
-  state_->clear_difference();
   state_->run(next, done, [&](Slot& slot) { return state_->compare_chunks(slot); });
   return state_->first_difference();
 }

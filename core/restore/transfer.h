@@ -37,14 +37,12 @@ public:
   Transfer(const Disk& disk, OpenTarget target, Engine best = Engine::io_uring);
   ~Transfer();
 
-  Engine engine() const;
-
   /// Writes the image's bytes of every chunk that `next` gives, which must be data, to the same place of the target; where
   /// all of a chunk is zeros, `zero` may have done it otherwise. Durable only after a flush.
   void copy(const Next& next, const std::function<bool(ByteRange)>& zero, const Done& done);
 
-  /// Compares every chunk that `next` gives with the target's medium: data with the image, anything else with zeros. The
-  /// first byte that differs, if any; chunks must come in order of place. Not for tables.
+  /// Compares every chunk that `next` gives with the target: data with the image, anything else with zeros. Where the
+  /// target is read through the page cache, the caller has made that forget. The first byte that differs, if any; chunks must come in order of place. Not for tables.
   std::optional<std::uint64_t> compare(const Next& next, const Done& done);
 
 private:

@@ -6,6 +6,7 @@
 #include "core/size.h"
 #include "core/target/direct.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -35,6 +36,12 @@ Difference difference_at(const Pieces& pieces, std::uint64_t offset, std::byte f
   return difference;
 }
 
+/// Chunk by chunk; the table is looked at as a whole.
+bool is_compared(Piece::Kind kind, const VerifyOptions& options)
+{
+  return kind != Piece::Kind::table && (kind != Piece::Kind::free_space || options.free_space);
+}
+
 /// Hands out what is to be compared, in order of place.
 class Work {
 public:
@@ -60,8 +67,7 @@ private:
   {
     const std::uint64_t offset = rest_.range.offset;
     rest_ = pieces_.at({offset, pieces_.disk().size_bytes() - offset});
-    const bool wanted = rest_.kind != Piece::Kind::table && (rest_.kind != Piece::Kind::free_space || options_.free_space);
-    if (!wanted) {
+    if (!is_compared(rest_.kind, options_)) {
       rest_.range = {rest_.range.end(), 0};
     } else if (rest_.kind != Piece::Kind::data) {
       const Extent extent = target_.extent(rest_.range);
@@ -87,7 +93,9 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   const Image target(path);
   if (target.size_bytes() != pieces.disk().size_bytes())
     refuse("{}: {}, expected {}", path, format_size(target.size_bytes()), format_size(pieces.disk().size_bytes()));
+  // What cannot be read past the page cache shall come from the medium too.
   (void)::fdatasync(target.fd());
+  (void)::posix_fadvise(target.fd(), 0, 0, POSIX_FADV_DONTNEED);
   const FileDescriptor direct = open_direct(target.fd());
   const auto read = [&](ByteRange range) {
     std::vector<std::byte> bytes(range.size);
@@ -108,7 +116,7 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
 
   std::uint64_t total_bytes = 0;
   for_each_piece(pieces, [&](const Piece& piece) {
-    if (piece.kind != Piece::Kind::table && (piece.kind != Piece::Kind::free_space || options.free_space))
+    if (is_compared(piece.kind, options))
       total_bytes += piece.range.size;
   });
   monitor.begin(Monitor::Phase::verifying, total_bytes);

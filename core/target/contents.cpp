@@ -3,6 +3,7 @@
 
 #include <blkid/blkid.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
@@ -31,17 +32,19 @@ Probe make_probe(int fd, ByteRange range)
   return probe;
 }
 
-/// A value as text that is safe on a terminal.
-std::string text_of(blkid_probe probe, const char* name)
+/// Text from a disk, as it is safe on a terminal.
+std::string safe_text(const char* text)
+{
+  std::string safe(4 * std::string_view(text).size() + 1, '\0');
+  if (blkid_safe_string(text, safe.data(), safe.size()) != 0)
+    return "";
+  return safe.c_str();
+}
+
+std::string value_of(blkid_probe probe, const char* name)
 {
   const char* value = nullptr;
-  if (blkid_probe_lookup_value(probe, name, &value, nullptr) != 0)
-    return "";
-  std::string text(4 * std::string_view(value).size() + 1, '\0');
-  if (blkid_safe_string(value, text.data(), text.size()) != 0)
-    return "";
-  text.resize(std::string_view(text.c_str()).size());
-  return text;
+  return blkid_probe_lookup_value(probe, name, &value, nullptr) == 0 ? safe_text(value) : "";
 }
 
 /// Every signature in `range`, the strongest first: each that is found is hidden, and the search goes on.
@@ -59,7 +62,7 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
         blkid_probe_lookup_value(probe.get(), "SBMAGIC", nullptr, &size) != 0 || size == 0)
       continue;
     const std::uint64_t place = std::strtoull(offset, nullptr, 10);
-    result.push_back({{range.offset + place, size}, text_of(probe.get(), "TYPE"), text_of(probe.get(), "LABEL")});
+    result.push_back({{range.offset + place, size}, value_of(probe.get(), "TYPE"), value_of(probe.get(), "LABEL")});
     if (blkid_probe_hide_range(probe.get(), place, size) != 0 || blkid_probe_step_back(probe.get()) != 0)
       break;
   }
@@ -99,12 +102,9 @@ Contents contents_of(int fd, std::uint64_t size_bytes, std::uint32_t sector_size
     const std::uint64_t sectors = std::min(static_cast<std::uint64_t>(size), size_bytes / kBlkidSectorBytes);
     const ByteRange range = clip({offset, sectors * kBlkidSectorBytes}, size_bytes);
     const Signature content = add(range);
-    std::string label = content.label;
-    if (const char* name = blkid_partition_get_name(partition); label.empty() && name) {
-      label.resize(4 * std::string_view(name).size() + 1);
-      label.resize(blkid_safe_string(name, label.data(), label.size()) == 0 ? std::string_view(label.c_str()).size() : 0);
-    }
-    contents.partitions.push_back({blkid_partition_get_partno(partition), range, content.type, label});
+    const char* name = blkid_partition_get_name(partition);
+    contents.partitions.push_back({blkid_partition_get_partno(partition), range, content.type,
+                                   !content.label.empty() || !name ? content.label : safe_text(name)});
   }
   return contents;
 }

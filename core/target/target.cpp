@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/fields.h"
+#include "core/file_io.h"
 #include "core/target/direct.h"
 #include "core/target/durable_file.h"
 #include "core/target/medium.h"
@@ -35,12 +36,6 @@ std::string in_use(const std::string& path, dev_t device)
   return sentences.empty()
              ? fmt::format("{}: in use by another program; stop that first (lsblk and fuser show more)", path)
              : fmt::format("{}: in use: {}; unmount or stop that first", path, fmt::join(sentences, "; "));
-}
-
-constexpr ByteRange inner(ByteRange range, std::uint64_t alignment)
-{
-  const std::uint64_t first = std::min((range.offset + alignment - 1) / alignment * alignment, range.end());
-  return {first, std::max(range.end() / alignment * alignment, first) - first};
 }
 
 bool is_unsupported(int error)
@@ -109,16 +104,7 @@ void DeviceTarget::hold()
 
 void DeviceTarget::write(std::uint64_t offset, std::span<const std::byte> bytes)
 {
-  while (!bytes.empty()) {
-    const ssize_t count = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count == -1) {
-      if (errno == EINTR)
-        continue;
-      fail(errno, fmt::format("{}: write at byte {}", path_, offset));
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
-  }
+  write_fully(fd_.get(), path_, offset, bytes);
 }
 
 void DeviceTarget::flush()
@@ -139,7 +125,7 @@ void DeviceTarget::zero(ByteRange range)
     for (; offset < end; offset += std::min<std::uint64_t>(end - offset, zeros.size()))
       write(offset, std::span(zeros).first(std::min<std::uint64_t>(end - offset, zeros.size())));
   };
-  const ByteRange middle = inner(range, kDirectAlignment);
+  const ByteRange middle = aligned_part(range, kDirectAlignment);
   write_zeros(range.offset, middle.offset);
   write_zeros(middle.end(), range.end());
   if (middle.size == 0)
@@ -175,7 +161,7 @@ bool DeviceTarget::ends_are_zero(ByteRange range)
 
 bool DeviceTarget::discard(ByteRange range)
 {
-  range = inner(range, kDirectAlignment);
+  range = aligned_part(range, kDirectAlignment);
   std::uint64_t place[] = {range.offset, range.size};
   return range.size == 0 ||
          (is_block_device_ ? ::ioctl(fd_.get(), BLKDISCARD, place) : fallocate_hole(fd_.get(), range)) == 0;

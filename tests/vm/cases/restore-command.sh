@@ -54,8 +54,11 @@ check_mounted_disk_is_refused_and_untouched() {
   [ "$(head -c 1M /dev/vda | sha256sum)" = "$before" ]
 }
 check_partition_needs_yes_twice() {
-  refused gptgrow restore "$image" /dev/vda2 --yes
-  grep 'is a partition, not a disk\|too small' /run/refused
+  sgdisk -n 1:2048:0 /dev/vdf
+  rescan /dev/vdf
+  refused gptgrow restore "$image" /dev/vdf1 --yes
+  grep 'is a partition, not a disk' /run/refused
+  cmp -n 1048576 /dev/zero /dev/vdf1
 }
 check_verify_finds_what_an_operating_system_did() {
   local status=0
