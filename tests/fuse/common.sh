@@ -40,19 +40,29 @@ soon() {
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# grown NAME OPTIONS: mounts NAME.raw.
-grown() { "$fuse" "$1.raw" mnt -o "$2" 2>>messages || fail "mount: $(cat messages)"; }
-
-# grown_in_foreground NAME OPTIONS: the same, as the process $server of this shell.
-grown_in_foreground() {
-  "$fuse" "$1.raw" mnt -f -o "$2" 2>>messages &
+# serve FILE OPTIONS: mounts it, as the process $server of this shell.
+serve() {
+  "$fuse" "$1" mnt -f -o "$2" 2>>messages &
   server=$!
   soon is_mounted || fail "no mount: $(cat messages)"
 }
 
+# grown NAME OPTIONS: mounts NAME.raw.
+grown() { serve "$1.raw" "$2"; }
+
+# daemon NAME OPTIONS: the same in the background, as the process $server, which is nobody's child.
+daemon() {
+  "$fuse" "$1.raw" mnt -o "$2" 2>>messages || fail "mount: $(cat messages)"
+  server=$(pgrep -n -f "^$fuse ")
+}
+
+# ended PROCESS: of whomever it is the child.
+ended() { timeout 20 tail -s 0.05 -f --pid="$1" /dev/null; }
+
+# An unmount returns before the server has closed what it served.
 unmount() {
   fusermount3 -u mnt
-  wait
+  wait "$server"
 }
 
 # as_user COMMAND...: as an ordinary user, also when this is root.

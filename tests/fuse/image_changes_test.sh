@@ -50,7 +50,7 @@ drop_cache() {
 }
 
 # Cut in the middle of a page, of a request, and of everything. The data is in bytes 0 to 1M and 5M to 5M + 64K.
-grown_in_foreground holes-512 size=64M
+grown holes-512 size=64M
 for cut in 700000 131072 5300000 0; do
   cp original holes-512.raw
   right 0 262144
@@ -85,9 +85,10 @@ mkdir below
 trap 'cd "$scratch"; unmount_all; umount -l below 2>/dev/null || true; wait; rm -rf "$scratch"' EXIT
 nbdfuse below/disk.raw --command nbdkit -s --exit-with-parent --filter=error file holes-512.raw error-pread=EIO \
   error-pread-rate=1 error-pread-file="$scratch/bad" 2>nbdfuse.log &
+below=$!
 soon test -e below/disk.raw || fail "nbdfuse"
 ln -s below/disk.raw lower.raw
-"$fuse" below/disk.raw mnt -o size=64M || fail "mount over nbdfuse"
+serve below/disk.raw size=64M
 drop_lower() {
   /usr/bin/python3 -c 'import os; os.posix_fadvise(os.open("below/disk.raw", 0), 0, 0, os.POSIX_FADV_DONTNEED)'
   drop_cache
@@ -103,9 +104,9 @@ for _ in 1 2; do
   rm bad
   right 262144 262144
 done
-fusermount3 -u mnt
+unmount
 fusermount3 -u below
-wait
+wait "$below"
 
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=2M none below; then
   cp original below/full.raw 2>/dev/null || true
@@ -116,8 +117,8 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=2M none below; then
   dd if=original of=below/full.raw bs=64K skip=126 seek=126 conv=notrunc status=none
   dd if=/dev/zero of=below/filler bs=4K status=none 2>/dev/null || true
   [ "$(df --output=avail below | tail -n 1)" -eq 0 ] || fail "not full"
-  "$fuse" below/full.raw mnt -o size=64M || fail "mount from a full file system"
+  serve below/full.raw size=64M
   timeout 60 sha256sum mnt/disk.raw >/dev/null || fail "read from a full file system"
-  fusermount3 -u mnt
+  unmount
   umount below
 fi

@@ -23,23 +23,21 @@ readers_end() {
 
 for signal in INT TERM HUP; do
   # A shell's background jobs ignore INT; a daemon does not.
-  grown sgdisk-512 size=64G
-  server=$(pgrep -n -f "^$fuse ")
+  daemon sgdisk-512 size=64G
   exec 3<mnt/disk.raw
   start_readers
   kill -$signal "$server"
-  soon gone "$server" || fail "$signal: still running"
+  ended "$server" || fail "$signal: still running"
   if is_mounted; then fail "$signal: still mounted"; fi
   readers_end $signal
   exec 3<&-
 done
 
-grown_in_foreground sgdisk-512 size=64G
+grown sgdisk-512 size=64G
 kill -TERM "$server"
 wait "$server" || fail "exit status $? after TERM"
 
-grown sgdisk-512 size=64G
-server=$(pgrep -n -f "^$fuse ")
+daemon sgdisk-512 size=64G
 start_readers
 kill -KILL "$server"
 readers_end KILL
@@ -50,17 +48,18 @@ if is_mounted; then fail "still mounted after fusermount3 -u"; fi
 
 # In a chroot, fusermount3 cannot clean up: it wants / to be a mount point.
 if mountpoint -q /; then
-  grown sgdisk-512 size=64G,auto_unmount
-  kill -KILL "$(pgrep -n -f "^$fuse ")"
+  daemon sgdisk-512 size=64G,auto_unmount
+  kill -KILL "$server"
   gone_by_itself() { ! is_mounted; }
   soon gone_by_itself || fail "auto_unmount: still mounted after KILL"
 fi
 
-grown sgdisk-512 size=64G
+daemon sgdisk-512 size=64G
 exec 3<mnt/disk.raw
 fusermount3 -u mnt 2>/dev/null && fail "a busy mount was unmounted"
 head -c 440 mnt/disk.raw | cmp -n 440 - sgdisk-512.raw || fail "a busy mount is not served any more"
 exec 3<&-
-unmount
+fusermount3 -u mnt
+ended "$server" || fail "the server is left"
 if pgrep -f "^$fuse "; then fail "a process is left"; fi
 unchanged sgdisk-512

@@ -9,6 +9,7 @@ chmod 644 esxi.raw
 "$tests/images/fingerprint.sh" esxi.raw >esxi.fingerprint
 size=$((64 << 30))
 model esxi $size
+export -f ended
 cat >use.sh <<'SH'
 set -euo pipefail
 scratch=$1 out=$2
@@ -49,7 +50,9 @@ mdir -b -i "$out/mnt/partitions/5.raw" >"$out/log" || fail mdir
 grep -qx "::/state.tgz" "$out/log" || fail "mdir"
 mcopy -n -i "$out/mnt/by-partuuid/e5e10000-0000-4000-8000-000000000008" ::readme.txt "$out/readme.txt" || fail mcopy
 grep -qx "an example of a file in slot 8" "$out/readme.txt" || fail "mcopy"
+server=$(pgrep -n -f "^$scratch/gptgrow-fuse esxi.raw $out/")
 fusermount3 -u "$out/mnt" || fail "fusermount3 -u"
+ended "$server" || fail "the server is left"
 SH
 
 users="user"
