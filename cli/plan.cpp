@@ -40,7 +40,7 @@ Exit plan(const Options& options)
 void add_plan(CLI::App& app, Run& run)
 {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("plan", "List each byte range that differs between IMAGE and the grown disk");
+  CLI::App* command = app.add_subcommand("plan", "List each byte range that differs between IMAGE and the served disk");
   command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
   add_size_options(*command, options->disk, true);
   add_disk_options(*command, options->disk);
