@@ -9,9 +9,10 @@ scratch=$(mktemp -d)
 cd "$scratch"
 
 # at_exit COMMAND: runs when the test ends, before what was given earlier.
-at_exit() { deferred="$1
-$deferred"; }
+# shellcheck disable=SC2089,SC2090 # for eval
 deferred='rm -rf "$scratch"'
+at_exit() { deferred="$1"$'\n'"$deferred"; }
+# shellcheck disable=SC2090
 trap 'set +e; cd "$scratch"; eval "$deferred"' EXIT
 
 fail() {
