@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [STEP ...]
-# Installs what is missing, builds, and passes every test; or only the named steps: basic sanitizers fuzz vm.
+# Installs what is missing, builds, and passes every test; or only the named steps:
+# basic sanitizers fuzz lint vm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -23,8 +24,8 @@ check() {
 }
 
 build() { # build PRESET [TARGET...]
-  if ! { cmake --preset "$1" && cmake --build --preset "$1" ${2+--target "${@:2}"}; } >build/log 2>&1; then
-    cat build/log
+  if ! { cmake --preset "$1" && cmake --build --preset "$1" ${2+--target "${@:2}"}; } >"build/$1.log" 2>&1; then
+    cat "build/$1.log"
     return 1
   fi
 }
@@ -46,7 +47,9 @@ sanitized() { # sanitized PRESET TEST...
 
 fuzz() {
   local corpus
-  corpus=$(mktemp -d)
+  corpus=build/corpus
+  rm -rf "$corpus"
+  mkdir "$corpus"
   build fuzz plan-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
   if ! build/fuzz/tests/fuzz/plan-fuzzer -max_total_time=30 -max_len=100000 -print_final_stats=1 \
     -artifact_prefix=build/ "$corpus" 2>build/fuzz.log; then
@@ -54,7 +57,10 @@ fuzz() {
     return 1
   fi
   grep -E '^stat::number_of_executed_units' build/fuzz.log
-  rm -rf "$corpus"
+}
+
+lint() {
+  cmake --preset dev >build/dev.log && tests/lint.sh build/dev
 }
 
 vm() {
@@ -64,8 +70,9 @@ vm() {
 }
 
 mkdir -p build
-[ $# -gt 0 ] || set -- basic sanitizers fuzz vm
+[ $# -gt 0 ] || set -- basic sanitizers fuzz lint vm
 tests/install.sh test
+echo "== packages: $SECONDS s"
 for step; do
   case $step in
     basic) check "tests of all behaviours" basic ;;
@@ -75,8 +82,9 @@ for step; do
       check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
       ;;
     fuzz) check "30 seconds of fuzzing" fuzz ;;
+    lint) check "what linters find" lint ;;
     vm) check "on a real kernel, in a virtual machine" vm ;;
-    *) sed -n '3,4s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
   esac
 done
 echo "$passed passed, $failed failed"

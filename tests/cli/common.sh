@@ -5,6 +5,7 @@ set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$(realpath "${GPTGROW_BUILD:-$tests/../build/dev}")
+# shellcheck disable=SC2034 # for those who read this file
 gptgrow=$build/cli/gptgrow
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -45,7 +46,9 @@ grown() {
 
 # loop_device FILE [losetup options]: sets $device; it goes away with the test.
 loop_device() {
-  device=$(losetup --find --show "${@:2}" "$1" 2>err) || { echo "no loop device here" >&2; exit 77; }
+  [ -b "$(losetup -f 2>/dev/null)" ] || { echo "no loop device here" >&2; exit 77; }
+  # losetup itself tries on when somebody else takes the device that it found.
+  device=$(losetup --find --show "${@:2}" "$1") || fail "losetup ${*:2} $1"
   devices+=("$device")
 }
 devices=()

@@ -12,7 +12,7 @@ image refused-array-crc-512
 refused() {
   local wanted=$1 status=0
   shift
-  timeout 20 "$fuse" "$@" >out 2>said || status=$?
+  timeout 300 "$fuse" "$@" >out 2>said || status=$?
   [ $status = 1 ] || fail "$*: exit status $status"
   grep -qF -- "$wanted" said || fail "$*: said $(cat said), not $wanted"
   if grep " $scratch/" /proc/self/mounts; then fail "$*: something is mounted"; fi

@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from images import gpt  # noqa: E402
-from images.gpt import Entry, Header, MbrRecord, ceil_div, sealed  # noqa: E402
+from images.gpt import Entry, MbrRecord, ceil_div, sealed  # noqa: E402
 
 MIB = 1 << 20
 MAX_U32 = 0xFFFFFFFF
