@@ -136,6 +136,18 @@ std::size_t partition_count(const FoundTable& table)
   return used_entries(table.array, table.header.entry_size_bytes()).size();
 }
 
+/// "DiskGUID ..., 2 partitions: slot 1 LBA 64-127, ..."
+std::string contents(const FoundTable& table)
+{
+  const std::vector<Entry> entries = used_entries(table.array, table.header.entry_size_bytes());
+  std::string text = fmt::format("DiskGUID {}, {} partition{}", to_string(table.header.disk_guid()), entries.size(),
+                                 entries.size() == 1 ? "" : "s");
+  for (std::size_t i = 0; i < std::min(entries.size(), kMaxDescribed); ++i)
+    text += fmt::format("{} slot {} LBA {}-{}", i == 0 ? ":" : ",", entries[i].slot, entries[i].first_lba.value,
+                        entries[i].last_lba.value);
+  return entries.size() > kMaxDescribed ? text + ", ..." : text;
+}
+
 std::string stray_warning(const FoundTables& found, const FoundTable& stray, const Header& mine)
 {
   const std::uint32_t size = stray.header.sector_size_bytes();
@@ -147,9 +159,9 @@ std::string stray_warning(const FoundTables& found, const FoundTable& stray, con
                        stray.at == kPrimaryLba ? "" : " with table=backup");
   if (stray.header.disk_guid() != mine.disk_guid())
     return fmt::format("a valid GPT of another disk is at LBA {}{}: {}; it is not used, but a tool may take it for this "
-                       "disk's backup", stray.at.value, place, describe_contents(stray));
+                       "disk's backup", stray.at.value, place, contents(stray));
   return fmt::format("another valid backup of this disk, perhaps an older one, is at LBA {}{}: {}; it is not used",
-                     stray.at.value, place, describe_contents(stray));
+                     stray.at.value, place, contents(stray));
 }
 
 /// An empty primary while something else still lists partitions: what a tool writes over a table that it cannot read.
@@ -207,13 +219,7 @@ std::vector<std::string> mbr_warnings(const Image& image)
 
 std::string describe_contents(const FoundTable& table)
 {
-  const std::vector<Entry> entries = used_entries(table.array, table.header.entry_size_bytes());
-  std::string text = fmt::format("LBA {}: DiskGUID {}, {} partition{}", table.at.value,
-                                 to_string(table.header.disk_guid()), entries.size(), entries.size() == 1 ? "" : "s");
-  for (std::size_t i = 0; i < std::min(entries.size(), kMaxDescribed); ++i)
-    text += fmt::format("{} slot {} LBA {}-{}", i == 0 ? ":" : ",", entries[i].slot, entries[i].first_lba.value,
-                        entries[i].last_lba.value);
-  return entries.size() > kMaxDescribed ? text + ", ..." : text;
+  return fmt::format("LBA {}: {}", table.at.value, contents(table));
 }
 
 std::vector<std::string> missing_data(const Table& table, Lba last_lba)

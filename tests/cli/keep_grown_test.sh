@@ -23,22 +23,22 @@ says err "--keep-grown would keep"
 status 1 "$gptgrow" repair disk.raw --from image.raw --slot 3
 says err "warning: image.raw: slot 3 was grown on the disk from EndingLBA $image_end to $grown_end"
 
+rm -f ./*.undo
 status 0 "$gptgrow" repair disk.raw --from image.raw --keep-grown --apply
 [ "$(end disk.raw)" = "$grown_end" ] || fail "the end was not kept"
 sgdisk --verify disk.raw | grep -q "No problems found" || fail "sgdisk --verify"
 # All else is the image's: with the end of the image, nothing differs any more.
 status 0 "$gptgrow" repair disk.raw --from image.raw --keep-grown
 says out "nothing to repair"
+rm -f ./*.undo
 status 0 "$gptgrow" repair disk.raw --from image.raw --slot 3 --apply
 status 0 "$gptgrow" compare image.raw disk.raw
-# Where the partition is shorter on the disk there is nothing to cut off, and no warning.
-status 1 "$gptgrow" repair image.raw --from disk.raw --slot 3 || true
-! grep -q "was grown" err || fail "a warning about nothing"
 
 # Over another partition of the image, the end cannot be kept.
-sgdisk --clear --set-alignment=1 -n1:64:199 -n2:300:400 -u1:11111111-1111-1111-1111-111111111111 small.raw >/dev/null 2>&1 ||
-  { truncate -s 2M small.raw; sgdisk --clear --set-alignment=1 -n1:64:199 -n2:300:400 -u1:11111111-1111-1111-1111-111111111111 small.raw >/dev/null; }
+truncate -s 2M small.raw
+one=11111111-1111-1111-1111-111111111111
+sgdisk --clear --set-alignment=1 -n1:64:199 -n2:300:400 -u1:$one small.raw >/dev/null
 cp small.raw disk.raw
-sgdisk --delete 2 --delete 1 --set-alignment=1 -n1:64:350 -u1:11111111-1111-1111-1111-111111111111 disk.raw >/dev/null
+sgdisk --delete 2 --delete 1 --set-alignment=1 -n1:64:350 -u1:$one disk.raw >/dev/null
 status 2 "$gptgrow" repair disk.raw --from small.raw --keep-grown
 says err "slot 1 was grown to LBA 350, over slot 2 of the image at LBA 300"

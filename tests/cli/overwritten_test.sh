@@ -48,17 +48,20 @@ for at in range(3 * 512, 512 * 512, 512):
     named = any(each["offset_bytes"] <= at < each["offset_bytes"] + each["length_bytes"] for each in left)
     assert named == (image[at:at + 512] != disk[at:at + 512]), at
 PYTHON
+rm -f ./*.undo
 status 1 "$gptgrow" repair disk.raw --from small.raw --apply
 cp out shown
 says out "of slot 1, not as in small.raw"
 says err "the table is repaired, and read back; but"
 says err "gptgrow verify small.raw disk.raw"
 # Nothing is left to write, but the damage is still there, and is still told.
+rm -f ./*.undo
 status 1 "$gptgrow" repair disk.raw --from small.raw --apply
 says err "the table is as it should be; but"
 mended small.raw
 
 damaged hybrid.raw
+rm -f ./*.undo
 status 1 "$gptgrow" repair disk.raw --from hybrid.raw --apply
 cp out shown
 says out "512 bytes of an Apple partition map, not as in hybrid.raw"
@@ -68,6 +71,7 @@ mended hybrid.raw
 # Nothing lost, nothing said
 image unused-slots-junk-512
 grown unused-slots-junk-512.raw disk.raw 4M
+rm -f ./*.undo
 status 0 "$gptgrow" repair disk.raw --from unused-slots-junk-512.raw --apply
 says err "the table is repaired, and read back; data was compared only"
 status 0 "$gptgrow" repair disk.raw --relocate

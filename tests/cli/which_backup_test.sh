@@ -80,7 +80,7 @@ inspected 0 truncated-data-512 "data is missing"
 inspected 2 first-sector-missing-512 "a primary header stands at byte 0" "sectors are missing in the file"
 inspected 2 first-sector-twice-512 "a primary header stands at byte 1024"
 inspected 0 backup-of-4096-left-512 "a valid GPT for 4096-byte sectors"
-inspected 2 backup-of-4096-left-array-crc-512 "a valid GPT for 4096-byte sectors"
+inspected 0 backup-of-4096-left-array-crc-512 "a valid GPT for 4096-byte sectors"
 
 # What is left of a use with other sectors can be brought back.
 image backup-of-4096-left-512
