@@ -3,9 +3,11 @@
 
 #include "core/error.h"
 #include "core/report/changes_report.h"
+#include "core/report/repair_report.h"
 #include "core/repair/undo.h"
 
 #include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include <charconv>
 #include <chrono>
@@ -20,6 +22,7 @@ struct Options {
   std::string disk;
   DiskOptions image;  // --from and how to read it
   std::vector<std::uint32_t> slots;
+  bool keep_grown = false;
   std::vector<std::string> moves;
   bool relocate = false;
   std::string undo;
@@ -49,10 +52,26 @@ std::string default_undo_path(const std::string& disk)
   return fmt::format("gptgrow-{}-{:%Y%m%dT%H%M%SZ}.undo", std::filesystem::path(disk).filename().string(), now);
 }
 
+RepairPlan plan_from_image(const Options& options, const Image& disk)
+{
+  try {
+    return plan_repair_from_image(disk, options.image, options.slots,
+                                  options.keep_grown ? GrownSlots::keep : GrownSlots::refuse);
+  } catch (const PartitionsDiffer& differ) {
+    std::string hint;
+    if (!differ.grown_slots.empty())
+      hint += fmt::format("\n--keep-grown would keep the disk's end of slot {}, and take all else from the image",
+                          fmt::join(differ.grown_slots, ","));
+    if (!differ.slots.empty())
+      hint += fmt::format("\n--slot {} would give these slots the image's entries, or none", fmt::join(differ.slots, ","));
+    throw Error(differ.what() + hint);
+  }
+}
+
 RepairPlan plan(const Options& options, const Image& disk)
 {
   if (!options.image.file.empty())
-    return plan_repair_from_image(disk, options.image, options.slots);
+    return plan_from_image(options, disk);
   return plan_repair_in_place(disk, options.image, parse_moves(options.moves));
 }
 
@@ -60,12 +79,34 @@ void show(const Options& options, const RepairPlan& plan)
 {
   const std::string& from = options.image.file.empty() ? options.disk : options.image.file;
   if (options.json) {
-    print(to_json(plan.changes, options.disk, from, plan.disk_size_bytes, plan.sector_size_bytes));
+    print(to_json(plan, options.disk, from));
     return;
   }
   print(plan.writes.empty() ? fmt::format("{}: nothing to repair\n", options.disk)
                             : fmt::format("{}, repaired from {}:\n", options.disk, from));
   print(to_text(plan.changes, stdout_style()));
+  print(overwritten_text(plan, options.disk, from, stdout_style()));
+}
+
+/// What was checked, what was not, and how to check it.
+Exit conclude(const Options& options, const RepairPlan& plan, std::string_view done)
+{
+  if (options.image.file.empty()) {
+    complain(fmt::format("{}: {}; no data of the partitions was looked at", options.disk, done));
+    return Exit::same;
+  }
+  std::uint64_t bytes = 0;
+  for (const Overwritten& each : plan.overwritten)
+    bytes += each.range.size;
+  const std::string& image = options.image.file;
+  if (bytes == 0)
+    complain(fmt::format("{}: {}; data was compared only where a table is or usually lies, and is that of {}; all of it: "
+                         "gptgrow verify {} {}", options.disk, done, image, image, options.disk));
+  else
+    complain(fmt::format("{}: {}; but {} bytes of data are not those of {}, where a table may have been written over them: "
+                         "they are listed, and not written; to see whether more differs: gptgrow verify {} {}",
+                         options.disk, done, bytes, image, image, options.disk));
+  return bytes == 0 ? Exit::same : Exit::differs;
 }
 
 /// All messages but the report go to stderr, so that --json stays JSON.
@@ -106,8 +147,10 @@ Exit repair(const Options& options)
     target.emplace(options.disk);
   const RepairPlan repair_plan = plan(options, Image(options.disk));
   show(options, repair_plan);
+  for (const std::string& warning : repair_plan.warnings)
+    complain(fmt::format("warning: {}: {}", options.image.file.empty() ? options.disk : options.image.file, warning));
   if (repair_plan.writes.empty())
-    return Exit::same;
+    return conclude(options, repair_plan, "the table is as it should be");
   if (!target) {
     complain("nothing is written; --apply writes");
     return Exit::differs;
@@ -117,8 +160,7 @@ Exit repair(const Options& options)
   complain(fmt::format("what is overwritten is saved; to put it back: gptgrow repair {} --undo {} --apply", options.disk,
                        undo_path));
   write_all(*target, repair_plan.writes);
-  complain(fmt::format("{}: repaired, and read back", options.disk));
-  return Exit::same;
+  return conclude(options, repair_plan, "the table is repaired, and read back");
 }
 
 Exit run_repair(const Options& options)
@@ -143,6 +185,7 @@ void add_repair(CLI::App& app, Run& run)
   mode->require_option(1);
   command->add_option("--slot", options->slots, "Slots that get IMAGE's entry although the partitions differ")
       ->delimiter(',')->type_name("N,...")->needs(from);
+  command->add_flag("--keep-grown", options->keep_grown, "Keep DISK's end of partitions that were grown")->needs(from);
   command->add_flag("--apply", options->apply, "Write; without it, only show what would be written");
   command->add_option("--save-undo", options->save_undo, "Where to save what is overwritten (default: a new file here)")
       ->type_name("FILE");

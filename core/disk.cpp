@@ -94,6 +94,9 @@ Disk::Disk(const DiskOptions& options, const std::optional<Image>& reference)
                           options.policy)),
       warnings_(table_.warnings)
 {
+  const std::uint64_t image_sectors = image_.size_bytes() / table_.sector_size_bytes;
+  for (std::string& warning : missing_data(table_, Lba{image_sectors - 1}))
+    warnings_.push_back(std::move(warning));
   if (auto warning = sector_size_warning(table_, context_sector_size_bytes(options, image_, reference)))
     warnings_.push_back(std::move(*warning));
 }
