@@ -6,6 +6,7 @@
 #include "core/repair/undo.h"
 
 #include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include <charconv>
 #include <chrono>
@@ -25,6 +26,7 @@ struct Options {
   std::string undo;
   std::string save_undo;
   bool apply = false;
+  int yes = 0;
   bool json = false;
 };
 
@@ -76,12 +78,22 @@ void write_all(DeviceTarget& target, const std::vector<Write>& writes)
     complain("note: " + *reason);
 }
 
+/// DISK, held, where it is to be written. Throws Error where it may be in use unseen, unless --yes was given twice.
+std::optional<DeviceTarget> hold_disk(const Options& options)
+{
+  if (!options.apply)
+    return std::nullopt;
+  std::optional<DeviceTarget> target(std::in_place, options.disk);
+  if (!target->unseen_holders().empty() && options.yes < 2)
+    refuse("{}: {}; --yes --yes repairs it all the same; nothing is written", options.disk,
+           fmt::join(target->unseen_holders(), "; "));
+  return target;
+}
+
 Exit undo(const Options& options)
 {
   const Undo undo = load_undo(options.undo);
-  std::optional<DeviceTarget> target;
-  if (options.apply)
-    target.emplace(options.disk);
+  std::optional<DeviceTarget> target = hold_disk(options);
   const std::vector<Write> writes = plan_undo(Image(options.disk), undo);
   for (const Write& write : writes)
     print(fmt::format("{}: put back bytes {}-{}, {}\n", options.disk, write.offset, write.range().end() - 1, write.what));
@@ -101,9 +113,7 @@ Exit undo(const Options& options)
 Exit repair(const Options& options)
 {
   // Held before it is looked at, so that nothing changes in between.
-  std::optional<DeviceTarget> target;
-  if (options.apply)
-    target.emplace(options.disk);
+  std::optional<DeviceTarget> target = hold_disk(options);
   const RepairPlan repair_plan = plan(options, Image(options.disk));
   show(options, repair_plan);
   if (repair_plan.writes.empty())
@@ -146,6 +156,7 @@ void add_repair(CLI::App& app, Run& run)
   command->add_flag("--apply", options->apply, "Write; without it, only show what would be written");
   command->add_option("--save-undo", options->save_undo, "Where to save what is overwritten (default: a new file here)")
       ->type_name("FILE");
+  command->add_flag("--yes", options->yes, "Given twice: write although DISK may be in use unseen");
   add_disk_options(*command, options->image);
   add_json_option(*command, options->json);
   command->callback([&run, options] { run = [options] { return run_repair(*options); }; });
