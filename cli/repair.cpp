@@ -78,22 +78,23 @@ void write_all(DeviceTarget& target, const std::vector<Write>& writes)
     complain("note: " + *reason);
 }
 
-/// DISK, held, where it is to be written. Throws Error where it may be in use unseen, unless --yes was given twice.
-std::optional<DeviceTarget> hold_disk(const Options& options)
+/// Holds DISK in `target` where it is to be written. Throws Error where it may be in use unseen, unless --yes was given
+/// twice.
+void hold_disk(const Options& options, std::optional<DeviceTarget>& target)
 {
   if (!options.apply)
-    return std::nullopt;
-  std::optional<DeviceTarget> target(std::in_place, options.disk);
+    return;
+  target.emplace(options.disk);
   if (!target->unseen_holders().empty() && options.yes < 2)
     refuse("{}: {}; --yes --yes repairs it all the same; nothing is written", options.disk,
            fmt::join(target->unseen_holders(), "; "));
-  return target;
 }
 
 Exit undo(const Options& options)
 {
   const Undo undo = load_undo(options.undo);
-  std::optional<DeviceTarget> target = hold_disk(options);
+  std::optional<DeviceTarget> target;
+  hold_disk(options, target);
   const std::vector<Write> writes = plan_undo(Image(options.disk), undo);
   for (const Write& write : writes)
     print(fmt::format("{}: put back bytes {}-{}, {}\n", options.disk, write.offset, write.range().end() - 1, write.what));
@@ -113,7 +114,8 @@ Exit undo(const Options& options)
 Exit repair(const Options& options)
 {
   // Held before it is looked at, so that nothing changes in between.
-  std::optional<DeviceTarget> target = hold_disk(options);
+  std::optional<DeviceTarget> target;
+  hold_disk(options, target);
   const RepairPlan repair_plan = plan(options, Image(options.disk));
   show(options, repair_plan);
   if (repair_plan.writes.empty())
