@@ -28,6 +28,7 @@ struct Options {
   std::string undo;
   std::string save_undo;
   bool apply = false;
+  int yes = 0;
   bool json = false;
 };
 
@@ -117,12 +118,23 @@ void write_all(DeviceTarget& target, const std::vector<Write>& writes)
     complain("note: " + *reason);
 }
 
+/// Holds DISK in `target` where it is to be written. Throws Error where it may be in use unseen, unless --yes was given
+/// twice.
+void hold_disk(const Options& options, std::optional<DeviceTarget>& target)
+{
+  if (!options.apply)
+    return;
+  target.emplace(options.disk);
+  if (!target->unseen_holders().empty() && options.yes < 2)
+    refuse("{}: {}; --yes --yes repairs it all the same; nothing is written", options.disk,
+           fmt::join(target->unseen_holders(), "; "));
+}
+
 Exit undo(const Options& options)
 {
   const Undo undo = load_undo(options.undo);
   std::optional<DeviceTarget> target;
-  if (options.apply)
-    target.emplace(options.disk);
+  hold_disk(options, target);
   const std::vector<Write> writes = plan_undo(Image(options.disk), undo);
   for (const Write& write : writes)
     print(fmt::format("{}: put back bytes {}-{}, {}\n", options.disk, write.offset, write.range().end() - 1, write.what));
@@ -143,8 +155,7 @@ Exit repair(const Options& options)
 {
   // Held before it is looked at, so that nothing changes in between.
   std::optional<DeviceTarget> target;
-  if (options.apply)
-    target.emplace(options.disk);
+  hold_disk(options, target);
   const RepairPlan repair_plan = plan(options, Image(options.disk));
   show(options, repair_plan);
   for (const std::string& warning : repair_plan.warnings)
@@ -189,6 +200,7 @@ void add_repair(CLI::App& app, Run& run)
   command->add_flag("--apply", options->apply, "Write; without it, only show what would be written");
   command->add_option("--save-undo", options->save_undo, "Where to save what is overwritten (default: a new file here)")
       ->type_name("FILE");
+  command->add_flag("--yes", options->yes, "Given twice: write although DISK may be in use unseen");
   add_disk_options(*command, options->image);
   add_json_option(*command, options->json);
   command->callback([&run, options] { run = [options] { return run_repair(*options); }; });

@@ -8,6 +8,8 @@
 #include "core/size.h"
 #include "core/target/medium.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -108,18 +110,22 @@ void ask_for(const std::string& question, const std::string& name)
 void confirm(const Options& options, const Restore& restore, const TargetKind& kind)
 {
   const std::string& target = options.restore.target;
-  const int needed = kind.is_partition ? 2 : 1;
+  const int needed = kind.is_partition || !restore.unseen().empty() ? 2 : 1;
   if (options.yes >= needed)
     return;
   if (!::isatty(STDIN_FILENO) || !::isatty(STDERR_FILENO)) {
     if (kind.is_partition)
       refuse("{}: is a partition, not a disk: nothing would find the slots inside it; --yes --yes restores to it all "
              "the same; nothing is written", target);
+    if (!restore.unseen().empty())
+      refuse("{}: {}; --yes --yes restores all the same; nothing is written", target, fmt::join(restore.unseen(), "; "));
     refuse("{}: without a terminal to ask at, --yes is needed; nothing is written", target);
   }
   const std::string name = std::filesystem::path(target).filename();
   if (!restore.makes_file())
     ask_for("All of it is overwritten. ", name);
+  if (!restore.unseen().empty())
+    ask_for(fmt::format("{}: {}. ", target, fmt::join(restore.unseen(), "; ")), name);
   if (kind.is_partition)
     ask_for(fmt::format("{} is a partition, not a disk: nothing would find the slots inside it. ", target), name);
 }
@@ -210,7 +216,7 @@ void add_restore(CLI::App& app, Run& run)
   command->add_option("--map", options->restore.map_path, "Keep what is done in FILE, and go on from there")
       ->type_name("FILE");
   command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");
-  command->add_flag("--yes", options->yes, "Do not ask; twice where TARGET is a partition");
+  command->add_flag("--yes", options->yes, "Do not ask; twice where TARGET is a partition, or may be in use unseen");
   add_disk_options(*command, options->restore.disk);
   command->callback([&run, options] { run = [options] { return run_restore(*options); }; });
 }

@@ -160,6 +160,7 @@ int run(int argc, char** argv)
     refuse("{}: not a directory", options.mountpoint);
 
   const Disk disk(disk_options);
+  disk.image().share();
   for (const std::string& warning : disk.warnings())
     fmt::print(stderr, "gptgrow-fuse: warning: {}: {}\n", disk_options.file, warning);
   FileSystem file_system(disk, make_tree(disk));

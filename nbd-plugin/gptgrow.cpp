@@ -69,6 +69,7 @@ int gptgrow_get_ready()
 {
   return checked_call([] {
     disk.emplace(options);
+    disk->image().share();
     const Table& table = disk->table();
     description = fmt::format("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file,
                               disk->size_bytes(), table.used_entries().size(), table.sector_size_bytes);

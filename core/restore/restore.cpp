@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/size.h"
 #include "core/target/durable_file.h"
+#include "core/target/holders.h"
 #include "core/target/medium.h"
 
 #include <boost/uuid/random_generator.hpp>
@@ -213,8 +214,13 @@ FreeSpace parse_free_space(std::string_view word)
 Restore::Restore(const RestoreOptions& options) : options_(options)
 {
   std::error_code ignored;
-  if (std::filesystem::exists(options_.target, ignored)) {
+  const bool exists = std::filesystem::exists(options_.target, ignored);
+  if (exists) {
     target_.emplace(options_.target);
+    unseen_ = target_->unseen_holders();
+  }
+  check_relation();
+  if (exists) {
     check_target();
     // The target's sector size counts too.
     options_.disk.size.clear();
@@ -231,11 +237,23 @@ Restore::Restore(const RestoreOptions& options) : options_(options)
   check_map();
 }
 
+void Restore::check_relation()
+{
+  const std::string &target = options_.target, &image = options_.disk.file;
+  const Relation relation = relation_of(Image(image), target);
+  switch (relation.kind) {
+  case Relation::Kind::none: break;
+  case Relation::Kind::same: refuse("{}: is the image itself, {}, or a part of it", target, image);
+  case Relation::Kind::image_on_target: refuse("{}: the image, {}, lies on it: it would be overwritten", target, image);
+  case Relation::Kind::target_on_image:
+    refuse("{}: lies on the image, {}: that would change while it is read", target, image);
+  }
+  unseen_.insert(unseen_.end(), relation.unseen.begin(), relation.unseen.end());
+}
+
 void Restore::check_target()
 {
   const Image target(options_.target);
-  if (same_medium(target, Image(options_.disk.file)))
-    refuse("{}: is the image itself, {}, or a part of it", options_.target, options_.disk.file);
   const auto size_bytes = asked_size(options_.disk);
   if (size_bytes && *size_bytes != target.size_bytes())
     refuse("{}: {}, not the size asked for, {}: what exists keeps its size; leave --size and --reference out, or name a "

@@ -53,6 +53,9 @@ public:
   /// Signatures in the free space, which run() wipes unless it goes on from a map.
   const std::vector<Signature>& stale_signatures() const { return stale_signatures_; }
 
+  /// Why the target might be held, or be the image, all the same: what cannot be seen, a sentence each.
+  const std::vector<std::string>& unseen() const { return unseen_; }
+
   /// Does it all. False: stopped before the table was written. Not to be called twice. The map is gone when all is done.
   bool run(Monitor& monitor);
 
@@ -74,6 +77,7 @@ public:
 private:
   class Checkpoints;
 
+  void check_relation();
   void check_target();
   void check_sector_size();
   void look_at_target();
@@ -91,6 +95,7 @@ private:
 
   RestoreOptions options_;
   std::optional<DeviceTarget> target_;
+  std::vector<std::string> unseen_;
   std::optional<Disk> disk_;
   std::optional<Pieces> pieces_;
   std::string image_time_;  // of its last change when it was opened

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <optional>
 
+#include <sys/stat.h>
+
 namespace gptgrow {
 
 /// What a disk writes at once, however long its sectors are.
@@ -30,8 +32,8 @@ public:
 /// once, for bytes that no two of them share.
 class DeviceTarget : public Target {
 public:
-  /// Throws Error when `path` is mounted or otherwise in use, is neither a file nor a block device, or backs a loop
-  /// device; std::system_error when it cannot be opened for writing.
+  /// Throws Error when anything holds any byte of `path`, at any depth, or when that is neither a file nor a block device;
+  /// std::system_error when it cannot be opened for writing.
   explicit DeviceTarget(const std::string& path);
 
   /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name.
@@ -40,6 +42,9 @@ public:
   const std::string& path() const { return path_; }
   int fd() const { return fd_.get(); }
   bool is_block_device() const { return is_block_device_; }
+
+  /// Why a holder of what was there might not have been found, a sentence each.
+  const std::vector<std::string>& unseen_holders() const { return unseen_holders_; }
 
   void write(std::uint64_t offset, std::span<const std::byte> bytes) override;
   void flush() override;
@@ -66,12 +71,15 @@ private:
   enum class ZeroMethod { punch, device, write };
 
   void hold();
+  void refuse_if_held(const struct stat& status);
   bool try_zero(ZeroMethod method, ByteRange range);
   bool ends_are_zero(ByteRange range);
 
   std::string path_;
   FileDescriptor fd_;
   FileDescriptor direct_;
+  std::vector<FileDescriptor> claims_;  // of what is below
+  std::vector<std::string> unseen_holders_;
   bool is_block_device_ = false;
   std::atomic<ZeroMethod> zero_method_ = ZeroMethod::punch;
 };
