@@ -114,10 +114,10 @@ bool same_disk(const Header& a, const Header& b)
     refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}", image.path(), found.sector_size_bytes,
            describe(found.primary.problems.front()),
            found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors");
-  refuse("{}: {}{}", image.path(), describe(found.primary),
-         backup_serves ? fmt::format("; the backup at LBA {} is valid: table=backup would serve from it",
-                                     found.backup->at.value)
-                       : "; there is no valid backup either");
+  if (backup_serves)
+    refuse_with({"table", "backup", "would serve from it"}, "{}: {}; the backup at LBA {} is valid", image.path(),
+                describe(found.primary), found.backup->at.value);
+  refuse("{}: {}; there is no valid backup either", image.path(), describe(found.primary));
 }
 
 std::string describe_slot(const FoundTable& table, std::size_t index)

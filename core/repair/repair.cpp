@@ -83,15 +83,15 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
     return;
   std::string list;
   for (std::size_t i = 0; i < std::min(sentences.size(), kMaxListed); ++i)
-    list += "\n  " + sentences[i];
+    list += "\n  " + escaped(sentences[i]);
   if (sentences.size() > kMaxListed)
     list += fmt::format("\n  and {} more", sentences.size() - kMaxListed);
   std::ranges::sort(slots);
   slots.erase(std::ranges::unique(slots).begin(), slots.end());
-  refuse("{}: its partitions are not those of {}: {}{}", disk.path(), image, list,
-         sentences.size() > kMaxListed
-             ? ""
-             : fmt::format("\n--slot {} would give these slots the image's entries, or none", fmt::join(slots, ",")));
+  std::vector<Hint> hints;
+  if (sentences.size() <= kMaxListed)
+    hints.push_back({"slot", fmt::format("{}", fmt::join(slots, ",")), "would give these slots the image's entries, or none"});
+  throw Error(message("{}: its partitions are not those of {}:", disk.path(), image) + list, std::move(hints));
 }
 
 /// Refuses to write over data of a partition.
@@ -191,8 +191,8 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
 {
   options.reference = disk.path();
   if (same_medium(disk, Image(options.file)))
-    refuse("{}: is the image itself, {}: nothing to repair it from; --relocate repairs a disk from itself", disk.path(),
-           options.file);
+    refuse_with({"relocate", "", "repairs a disk from itself"}, "{}: is the image itself, {}: nothing to repair it from",
+                disk.path(), options.file);
   const FoundTables tables = tables_of(disk, options.sector_size_bytes);
   const FoundTable& counts = table_that_counts(disk, tables);
   const Disk served(options);
@@ -202,6 +202,11 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
            structures.sector_size_bytes, options.file);
   check_whole_sectors(disk, structures.sector_size_bytes);
 
+  const std::uint64_t slot_count =
+      std::max<std::uint64_t>(structures.array_size_bytes / structures.entry_size_bytes, counts.header.entry_count());
+  for (const std::uint32_t slot : replaced_slots)
+    if (slot == 0 || slot > slot_count)
+      refuse("slot {}: expected 1 to {}", slot, slot_count);
   const std::vector<Entry> found = used_entries(counts.array, counts.header.entry_size_bytes());
   std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
   check_same_partitions(disk, found, options.file, entries, replaced_slots);
@@ -218,8 +223,9 @@ RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const st
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid()) {
     if (!moves.empty())
-      refuse("{}: the primary table is damaged: if an earlier repair was cut off, take it back with --undo FILE, or "
-             "finish it with --relocate, before moving slots", disk.path());
+      throw Error(message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
+                          "it back or finish it first", disk.path()),
+                  {{"undo", "FILE", "takes it back"}, {"relocate", "", "finishes it"}});
     options.table = TableChoice::backup;
   }
   const Disk served(options);
