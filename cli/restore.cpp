@@ -44,7 +44,7 @@ TargetKind kind_of(const std::string& path)
 
 std::string in_quotes(const std::string& label)
 {
-  return label.empty() ? "" : " \"" + label + '"';
+  return label.empty() ? "" : " \"" + escaped(label) + '"';
 }
 
 /// What `contents` are, in a word or two; empty: nothing is recognized.
@@ -63,7 +63,7 @@ std::string words(const TargetKind& kind, bool is_new)
   if (is_new)
     return "a new file";
   const char* const what = kind.is_partition ? "a partition" : kind.is_block_device ? "a disk" : "a file";
-  return kind.hardware_name.empty() ? what : fmt::format("{}, {}", what, kind.hardware_name);
+  return kind.hardware_name.empty() ? what : fmt::format("{}, {}", what, escaped(kind.hardware_name));
 }
 
 std::string used_slots(const Disk& disk)
@@ -78,7 +78,7 @@ std::string used_slots(const Disk& disk)
 void show_plan(const Options& options, const Restore& restore, const TargetKind& kind)
 {
   const Contents& contents = restore.contents();
-  std::string out = fmt::format("{}: {}, {}\n", options.restore.target, words(kind, restore.makes_file()),
+  std::string out = message("{}: {}, {}\n", options.restore.target, words(kind, restore.makes_file()),
                                 format_size(restore.disk().size_bytes()));
   if (const std::string now = summary(contents); !now.empty())
     out += fmt::format("  holds now, and will lose: {}\n", now);
@@ -91,7 +91,7 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
     for (const Signature& signature : restore.stale_signatures())
       out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type, in_quotes(signature.label),
                          signature.range.offset);
-  out += fmt::format("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
+  out += message("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
                      used_slots(restore.disk()), restore.resumes() ? "; an unfinished restore goes on" : "");
   // Where the question is: a person must not be asked about what went to a file.
   say(out);
@@ -174,7 +174,7 @@ Exit write_disk(const Options& options, Restore& restore)
       return Exit::same;
     complain("stopped: " + state_of_target(options, restore));
   } catch (const std::exception& e) {
-    complain(e.what());
+    complain(e);
     complain(state_of_target(options, restore));
   }
   return Exit::trouble;

@@ -107,7 +107,7 @@ std::string what_backup_gives(const FoundTables& found)
     return both_backups(found);
   const bool foreign = has_right_crc(found.primary.header) &&
                        found.primary.header.disk_guid() != found.backup->header.disk_guid();
-  return fmt::format("the backup at LBA {} is valid: table=backup would serve from it{}", found.backup->at.value,
+  return fmt::format("the backup at LBA {} is valid{}", found.backup->at.value,
                      foreign ? fmt::format(", but it is of another disk: DiskGUID {}, expected {}",
                                            to_string(found.backup->header.disk_guid()),
                                            to_string(found.primary.header.disk_guid()))
@@ -122,7 +122,10 @@ std::string what_backup_gives(const FoundTables& found)
     refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}", image.path(), found.sector_size_bytes,
            describe(found.primary.problems.front()),
            found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors", explained);
-  refuse("{}: {}; {}{}", image.path(), describe(found.primary), what_backup_gives(found), explained);
+  const std::string text = message("{}: {}; {}{}", image.path(), describe(found.primary), what_backup_gives(found), explained);
+  if (backup_serves && !found.rival)
+    throw Error(text, {{"table", "backup", "would serve from it"}});
+  throw Error(text);
 }
 
 /// The primary table that `backup` mirrors; its array goes where the damaged primary has it, if that can be known.

@@ -150,7 +150,7 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
     return;
   std::string list;
   for (std::size_t i = 0; i < std::min(sentences.size(), kMaxListed); ++i)
-    list += "\n  " + sentences[i];
+    list += "\n  " + escaped(sentences[i]);
   if (sentences.size() > kMaxListed) {
     list += fmt::format("\n  and {} more", sentences.size() - kMaxListed);
     slots.clear();
@@ -158,8 +158,13 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
   }
   std::ranges::sort(slots);
   slots.erase(std::ranges::unique(slots).begin(), slots.end());
-  throw PartitionsDiffer(fmt::format("{}: its partitions are not those of {}: {}", disk.path(), image, list),
-                         std::move(slots), std::move(grown_slots));
+  std::vector<Hint> hints;
+  if (!grown_slots.empty())
+    hints.push_back({"keep-grown", "", fmt::format("would keep the disk's end of slot {}, and take all else from the image",
+                                                   fmt::join(grown_slots, ","))});
+  if (!slots.empty())
+    hints.push_back({"slot", fmt::format("{}", fmt::join(slots, ",")), "would give these slots the image's entries, or none"});
+  throw Error(message("{}: its partitions are not those of {}:", disk.path(), image) + list, std::move(hints));
 }
 
 /// Refuses to write over data of a partition.
@@ -261,8 +266,8 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
 {
   options.reference = disk.path();
   if (same_medium(disk, Image(options.file)))
-    refuse("{}: is the image itself, {}: nothing to repair it from; --relocate repairs a disk from itself", disk.path(),
-           options.file);
+    refuse_with({"relocate", "", "repairs a disk from itself"}, "{}: is the image itself, {}: nothing to repair it from",
+                disk.path(), options.file);
   const FoundTables tables = find_tables(disk, options.sector_size_bytes);
   const FoundTable& counts = table_that_counts(disk, tables);
   const Disk served(options);
@@ -272,6 +277,11 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
            structures.sector_size_bytes, options.file);
   check_whole_sectors(disk, structures.sector_size_bytes);
 
+  const std::uint64_t slot_count =
+      std::max<std::uint64_t>(structures.array_size_bytes / structures.entry_size_bytes, counts.header.entry_count());
+  for (const std::uint32_t slot : replaced_slots)
+    if (slot == 0 || slot > slot_count)
+      refuse("slot {}: expected 1 to {}", slot, slot_count);
   const std::vector<Entry> found = used_entries(counts.array, counts.header.entry_size_bytes());
   std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
   std::vector<Grown> kept = grown_partitions(found, entries);
@@ -300,8 +310,9 @@ RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const st
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid()) {
     if (!moves.empty())
-      refuse("{}: the primary table is damaged: if an earlier repair was cut off, take it back with --undo FILE, or "
-             "make it whole with --relocate, before moving slots", disk.path());
+      throw Error(message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
+                          "it back, or make it whole, first", disk.path()),
+                  {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
     if (options.table != TableChoice::backup)
       check_own_backup(disk, tables);
     options.table = TableChoice::backup;

@@ -39,18 +39,6 @@ enum class GrownSlots {
   keep,  // it keeps the disk's EndingLBA
 };
 
-/// The partitions of a disk are not the image's. Both lists are empty where they are too many to be named.
-class PartitionsDiffer : public Error {
-public:
-  PartitionsDiffer(const std::string& what, std::vector<std::uint32_t> differing, std::vector<std::uint32_t> grown)
-      : Error(what), slots(std::move(differing)), grown_slots(std::move(grown))
-  {
-  }
-
-  std::vector<std::uint32_t> slots;        // that differ otherwise than by growth
-  std::vector<std::uint32_t> grown_slots;  // of the image
-};
-
 /// MBR, headers and arrays of the image that `options` name, for the size of `disk`. Throws Error when the partitions
 /// of `disk` are not the image's (GUID, type, first and last LBA), but for the slots in `replaced_slots`, which get the
 /// image's entry, or none, and those that `grown` allows; when `disk` has no valid GPT; when it is the image; when a

@@ -108,15 +108,15 @@ void move_slots(Structures& structures, const std::vector<SlotMove>& moves)
   for (const SlotMove& move : moves) {
     for (const std::uint32_t slot : {move.from, move.to})
       if (slot == 0 || slot > count)
-        refuse("--move {}:{}: slot {}, expected 1 to {}", move.from, move.to, slot, count);
+        refuse("move {}:{}: slot {}, expected 1 to {}", move.from, move.to, slot, count);
     if (!from.insert(move.from).second || !to.insert(move.to).second)
-      refuse("--move {}:{}: a slot is named twice", move.from, move.to);
+      refuse("move {}:{}: a slot is named twice", move.from, move.to);
     if (!is_used(move.from))
-      refuse("--move {}:{}: slot {} has no entry to move", move.from, move.to, move.from);
+      refuse("move {}:{}: slot {} has no entry to move", move.from, move.to, move.from);
   }
   for (const SlotMove& move : moves)
     if (is_used(move.to) && !from.contains(move.to))
-      refuse("--move {}:{}: slot {} is used, its entry would be lost; move it too", move.from, move.to, move.to);
+      refuse("move {}:{}: slot {} is used, its entry would be lost; move it too", move.from, move.to, move.to);
 
   for (Structure* array : {&structures.primary_array, &structures.backup_array}) {
     const auto slot = [&](std::uint32_t number) { return std::span(array->bytes).subspan((number - 1) * size, size); };

@@ -13,7 +13,7 @@ namespace gptgrow {
 
 namespace {
 
-constexpr std::size_t kMbrSizeBytes = 512;
+constexpr std::uint32_t kMbrSizeBytes = 512;
 
 std::vector<SlotState> slot_states(const FoundTable& table)
 {
@@ -104,6 +104,20 @@ Table table_shown(const Image& image, const FoundTables& tables, TableChoice cho
   return table;
 }
 
+/// A file that ends before the first LBA behind its MBR does: all its fields are zeros, and its size is the problem.
+FoundTables no_tables(const Image& image, std::uint32_t sector_size_bytes)
+{
+  return {.sector_size_bytes = sector_size_bytes,
+          .sector_size_was_given = false,
+          .last_lba = Lba{0},
+          .primary = {kPrimaryLba, Header(std::vector<std::byte>(sector_size_bytes)), {},
+                      {{"size", fmt::format("{} bytes", image.size_bytes()),
+                        fmt::format("at least {}, an MBR and a header", 2 * sector_size_bytes)}}},
+          .backup = std::nullopt,
+          .rival = std::nullopt,
+          .strays = {}};
+}
+
 /// All that follows from the tables and the MBR.
 void complete(Inspection& inspection)
 {
@@ -127,9 +141,12 @@ void complete(Inspection& inspection)
 
 Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_bytes)
 {
+  const std::uint32_t least_sector_size_bytes = sector_size_bytes.value_or(kMbrSizeBytes);
+  const bool is_too_short = image.size_bytes() < 2 * std::uint64_t{least_sector_size_bytes};
   Inspection inspection{.path = image.path(),
                         .size_bytes = image.size_bytes(),
-                        .tables = find_tables(image, sector_size_bytes),
+                        .tables = is_too_short ? no_tables(image, least_sector_size_bytes)
+                                               : find_tables(image, sector_size_bytes),
                         .table = std::nullopt,
                         .mbr = std::vector<std::byte>(kMbrSizeBytes),
                         .slots = {},
@@ -138,7 +155,7 @@ Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_
                         .segments = {},
                         .layout = std::nullopt,
                         .warnings = {}};
-  image.read(0, inspection.mbr);
+  image.read(0, std::span(inspection.mbr).first(std::min<std::size_t>(kMbrSizeBytes, image.size_bytes())));
   const FoundTables& tables = inspection.tables;
   if (tables.primary.valid())
     inspection.table = TableChoice::primary;

@@ -56,7 +56,7 @@ std::string to_text(const Verification& verification, const Pieces& pieces, cons
   const auto verdict = [&](bool same, const std::string& text) {
     return emphasize(style, same ? Emphasis::good : Emphasis::bad, text) + '\n';
   };
-  std::string out = fmt::format("{} on {}, {}\n", pieces.disk().image().path(), target,
+  std::string out = fmt::format("{} on {}, {}\n", escaped(pieces.disk().image().path()), escaped(target),
                                 format_size(pieces.disk().size_bytes()));
   out += verdict(verification.table.empty(), verification.table.empty() ? "table: same" : "table: differs");
   if (verification.comparison && !verification.comparison->same())

@@ -208,7 +208,7 @@ FreeSpace parse_free_space(std::string_view word)
   for (const auto& [name, value] : kFreeSpaceWords)
     if (name == word)
       return value;
-  refuse("free-space={}: expected discard, zero or keep", word);
+  refuse("free-space: \"{}\", expected discard, zero or keep", word);
 }
 
 Restore::Restore(const RestoreOptions& options) : options_(options)
@@ -226,7 +226,7 @@ Restore::Restore(const RestoreOptions& options) : options_(options)
     options_.disk.size.clear();
     options_.disk.reference = options_.target;
   } else if (options_.disk.size.empty() && options_.disk.reference.empty()) {
-    refuse("{}: no such file or device; --size or --reference would make a file", options_.target);
+    refuse_with({"size", "SIZE", "would make a file"}, "{}: no such file or device", options_.target);
   }
   disk_.emplace(options_.disk);
   check_sector_size();
@@ -256,7 +256,7 @@ void Restore::check_target()
   const Image target(options_.target);
   const auto size_bytes = asked_size(options_.disk);
   if (size_bytes && *size_bytes != target.size_bytes())
-    refuse("{}: {}, not the size asked for, {}: what exists keeps its size; leave --size and --reference out, or name a "
+    refuse("{}: {}, not the size asked for, {}: what exists keeps its size; ask for none, or name a "
            "new file", options_.target, format_size(target.size_bytes()), format_size(*size_bytes));
 }
 
@@ -267,8 +267,9 @@ void Restore::check_sector_size()
   const std::uint32_t found = Image(options_.target).device_sector_size_bytes();
   const std::uint32_t expected = disk_->table().sector_size_bytes;
   if (found != 0 && found != expected && !options_.disk.sector_size_bytes)
-    refuse("{}: sectors of {} bytes, expected {} as in the table of {}: its partitions would not be seen there; "
-           "--sector-size {} restores all the same", options_.target, found, expected, options_.disk.file, expected);
+    refuse_with({"sector-size", fmt::format("{}", expected), "restores all the same"},
+                "{}: sectors of {} bytes, expected {} as in the table of {}: its partitions would not be seen there",
+                options_.target, found, expected, options_.disk.file);
 }
 
 void Restore::look_at_target()
@@ -298,7 +299,7 @@ void Restore::check_map()
   if (!path.empty()) {
     for (const std::string& other : {options_.target, options_.disk.file})
       if (is_same_path(path, other))
-        refuse("--map {}: is {} itself; name another file", path, other);
+        refuse("map {}: is {} itself; name another file", path, other);
     map_ = load_map(path);
   }
   if (!map_) {
@@ -314,7 +315,7 @@ void Restore::check_map()
   if (then.size_bytes != identity.size_bytes)
     refuse_map(fmt::format("to a disk of {} bytes, {} has {}", then.size_bytes, options_.target, identity.size_bytes));
   if (then.free_space != identity.free_space)
-    refuse_map(fmt::format("with --free-space {}", then.free_space));
+    refuse_map(fmt::format("with free space {}", then.free_space));
   if (then.image != identity.image || then.table_crc32 != identity.table_crc32)
     refuse_map(fmt::format("{} was another image, or has been changed since, or was read with other options",
                            options_.disk.file));
@@ -478,8 +479,8 @@ bool Restore::free_free_space(Monitor& monitor, Checkpoints& checkpoints)
   if (!finished)
     return false;
   if (!can_discard)
-    notes_.push_back(fmt::format("bytes {}-{}, behind the image, are left as they are: the device cannot discard; "
-                                 "--free-space zero writes zeros there", range.offset, range.end() - 1));
+    notes_.push_back(fmt::format("bytes {}-{}, behind the image, are left as they are: the device cannot discard", range.offset,
+                                 range.end() - 1));
   else
     for (const ByteRange edge : {ByteRange{range.offset, whole.offset - range.offset},
                                  ByteRange{whole.end(), range.end() - whole.end()}})

@@ -33,7 +33,7 @@ refused "is the image itself" "$gptgrow" restore soft.raw image.raw --yes
 # Sizes
 refused "disk.raw: 8388608 bytes (8M), not the size asked for, 16777216 bytes" "$gptgrow" restore image.raw disk.raw --size 16M --yes
 refused "not the size asked for" "$gptgrow" restore image.raw disk.raw --reference image.raw --yes
-refused "no such file or device; --size or --reference would make a file" "$gptgrow" restore image.raw new.raw --yes
+refused "no such file or device; --size SIZE would make a file" "$gptgrow" restore image.raw new.raw --yes
 truncate -s 1M small.raw
 refused "size 1048576 is too small" "$gptgrow" restore image.raw small.raw --yes
 [ "$(tr -d '\0' <small.raw | wc -c)" = 0 ] || fail "the small disk changed"
@@ -64,7 +64,7 @@ refused "does not hold what that one left there" "$gptgrow" restore image.raw di
 cp image.raw changed.raw
 refused "was another image, or has been changed since" "$gptgrow" restore changed.raw other.raw --yes --map map
 refused "was another image" "$gptgrow" restore image.raw other.raw --yes --map map --old-backup keep
-refused "with --free-space discard" "$gptgrow" restore image.raw other.raw --yes --map map --free-space zero
+refused "with free space discard" "$gptgrow" restore image.raw other.raw --yes --map map --free-space zero
 echo ',4M' | sfdisk -q --label dos --wipe never other.raw >/dev/null
 refused "does not hold what that one left there" "$gptgrow" restore image.raw other.raw --yes --map map
 cp unfinished.raw other.raw
