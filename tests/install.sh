@@ -10,8 +10,9 @@ boost=libboost-dev
 build="cmake g++ $boost libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev liburing-dev nbdkit
   nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
-test="$quickstart busybox-static catch2 clang cloud-guest-utils cpio fio fuse3 gddrescue kmod libclang-rt-dev nbd-client
-  parted procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils strace syslinux util-linux-extra xz-utils"
+test="$quickstart bcache-tools busybox-static catch2 clang cloud-guest-utils cpio dmsetup e2fsprogs fio fuse3
+  gddrescue kmod libclang-rt-dev lvm2 mdadm nbd-client parted procps python3 python3-jsonschema python3-libnbd
+  qemu-system-x86 qemu-utils strace syslinux util-linux-extra xz-utils"
 
 case ${1:-} in
   build) group=$build ;;

@@ -269,7 +269,7 @@ check_targets_above_what_is_held() {
   refused restore /dev/mapper/held "a map is over it"
   untouched "a map is over a map"
   release_two_maps
-  hold_raid1_of_one /dev/vda1
+  make_md 0 /dev/vda1
   make_ext4 /dev/md127
   mount -o ro /dev/md127 /mnt/held
   holder='/mnt/held'
