@@ -291,7 +291,9 @@ release_flock() { exec 9<&-; }
 # The lock belongs to the open file, which stays open here: F_OFD_SETLK is 37, F_WRLCK 1.
 hold_ofd_lock() {
   exec 9<>"$1"
-  perl -e 'open(my $file, "+<&=", 9) && fcntl($file, 37, pack("s s x4 q q l x4", 1, 0, 0, 0, 0)) or die "lock: $!"'
+  perl -e 'open(my $file, "+<&=9") or die "open: $!";
+    my $lock = pack("s s x4 q q l x4", 1, 0, 0, 0, 0);
+    fcntl($file, 37, $lock) or die "lock: $!"'
   holder='locked'
 }
 release_ofd_lock() { exec 9<&-; }

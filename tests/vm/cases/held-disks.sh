@@ -215,7 +215,7 @@ check_locks() {
 check_image_on_the_target() {
   begin
   fresh /dev/vda
-  holder='is on|lies on|same|/mnt/|loop|mapper'
+  holder='the image|/mnt/held|loop6'
   cat "$image" >/dev/vda1
   remember /dev/vda
   image=/dev/vda1 refused restore /dev/vda "the image is its partition"
@@ -233,7 +233,7 @@ check_image_on_the_target() {
   image=/mnt/held/image refused restore /dev/vda "the image is a file on it"
   losetup -r /dev/loop6 /mnt/held/image
   image=/dev/loop6 refused restore /dev/vda "the image is a loop device over a file on it"
-  map held "0 4096 linear /dev/loop6 0"
+  dmsetup create held --table "0 4096 linear /dev/loop6 0"
   image=/dev/mapper/held refused restore /dev/vda "the image is a map over a loop device over a file on it"
   untouched "the image is a file on it"
   dmsetup remove held
