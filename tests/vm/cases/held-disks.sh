@@ -148,7 +148,8 @@ readonly kAll="restore:vda restore:vda1 repair:vda"
 
 check_raid() {
   begin
-  arrange raid1 /dev/vda "$kAll" "restore:vdc top"
+  # The kernel takes a disk's partitions away when RAID takes the disk.
+  arrange raid1 /dev/vda "restore:vda repair:vda" "restore:vdc top"
   arrange raid1_of_one /dev/vda1 "$kAll" "restore:vda5 top"
   arrange raid0 /dev/vda1 "$kAll" "restore:vda5"
   arrange linear /dev/vda1 "$kAll" "repair:vdc"
