@@ -11,9 +11,9 @@ boost=libboost-dev
 build="cmake g++ $boost libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev liburing-dev nbdkit
   nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
-test="$quickstart binutils busybox-static catch2 clang clang-format clang-tidy cloud-guest-utils cpio fio flake8 fuse3 gddrescue
-  gcovr kmod libclang-rt-dev mandoc nbd-client parted procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils
-  shellcheck shfmt strace syslinux util-linux-extra xz-utils"
+test="$quickstart bcache-tools binutils busybox-static catch2 clang clang-format clang-tidy cloud-guest-utils cpio dmsetup
+  e2fsprogs fio flake8 fuse3 gcovr gddrescue kmod libclang-rt-dev lvm2 mandoc mdadm nbd-client parted procps python3
+  python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace syslinux util-linux-extra xz-utils"
 
 print=
 [ "${1:-}" != --print ] || { print=yes; shift; }
