@@ -27,7 +27,7 @@ std::string unfinished_id(std::span<const std::byte> bytes)
   if (!text.starts_with(kWords))
     return "";
   const std::string id(text.substr(kWords.size(), kIdLength));
-  const bool is_uuid = id.find_first_not_of("0123456789abcdef-") == std::string::npos;
+  const bool is_uuid = id.find_first_not_of("0123456789ABCDEFabcdef-") == std::string::npos;
   return is_uuid && std::ranges::equal(bytes, unfinished_mark(id)) ? id : "";
 }
 

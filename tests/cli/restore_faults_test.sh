@@ -59,7 +59,7 @@ inject() { # inject CALL NUMBER
     fails "target.raw: fsync: Input/output error" target.raw $(inject fsync $flush) "$gptgrow" restore image.raw target.raw --yes
   done
   rm -f map
-  fails "Input/output error" target.raw $(inject fsync 5+) "$gptgrow" restore image.raw target.raw --yes --map map
+  fails "Input/output error" target.raw $(inject fsync 7+) "$gptgrow" restore image.raw target.raw --yes --map map
 }
 rm -f map
 

@@ -44,10 +44,10 @@ rm map
 cp image.raw disk.raw
 loop_device disk.raw
 cp target.raw target.before
-# change PLACE: one byte of the image, between two runs
+# goes_on_after_change PLACE: two bytes of the image, after the data was copied and the map of that saved
 goes_on_after_change() {
   cp target.before target.raw
-  killed fsync 8 "$device" target.raw
+  killed fsync 10 "$device" target.raw
   printf '\x5a\xa5' | dd of="$device" bs=1 seek="$1" conv=notrunc status=none
   sync "$device"
 }
