@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -74,6 +75,13 @@ std::string used_slots(const Disk& disk)
   return slots.empty() ? "none" : join_runs(slots);
 }
 
+std::string how_it_goes_on(const Restore& restore)
+{
+  return restore.resumes() ? fmt::format("; an unfinished restore goes on, of which the map says that {} bytes are written",
+                                         restore.earlier_bytes())
+                           : "";
+}
+
 /// What is there now, and what will be.
 void show_plan(const Options& options, const Restore& restore, const TargetKind& kind)
 {
@@ -92,7 +100,7 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
       out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type, in_quotes(signature.label),
                          signature.range.offset);
   out += message("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
-                     used_slots(restore.disk()), restore.resumes() ? "; an unfinished restore goes on" : "");
+                 used_slots(restore.disk()), how_it_goes_on(restore));
   // Where the question is: a person must not be asked about what went to a file.
   say(out);
 }
@@ -142,16 +150,16 @@ std::string state_of_target(const Options& options, const Restore& restore)
                        has_map ? "goes on from here"
                                : "begins anew (with --map FILE, a restore can go on where it ended)");
   case Restore::State::writing_table: break;
-  case Restore::State::complete: return target + ": all is written";
+  case Restore::State::complete: return target + ": all is written, and not verified";
   }
   return fmt::format("{} has all the data, and perhaps not the whole table; the same command {}", target,
                      has_map ? "writes that" : "begins anew");
 }
 
-Exit check(const Options& options, const Restore& restore)
+Exit check(const Options& options, Restore& restore)
 {
   const Pieces& pieces = restore.pieces();
-  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero};
+  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero, restore.target().fd()};
   LongWork work;
   const Verification result = verify(pieces, options.restore.target, verify_options, work.monitor());
   if (result.stopped) {
@@ -159,11 +167,29 @@ Exit check(const Options& options, const Restore& restore)
                          options.restore.target, options.restore.disk.file, options.restore.target));
     return Exit::trouble;
   }
-  print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
+  try {
+    print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
+  } catch (const std::system_error& e) {
+    // What was asked for is done, or is not, whoever hears of it.
+    complain(fmt::format("{}: {}, but the report cannot be printed: {}", options.restore.target,
+                         result.same() ? "restored and verified" : "restored, and differs", e.what()));
+  }
   if (!result.same())
     complain(options.restore.target + ": does not hold what was written: it is failing, something else writes to it, or "
                                       "the image was changed");
   return result.same() ? Exit::same : Exit::differs;
+}
+
+/// What a person might take for done.
+void say_what_was_not_done(const Options& options, const Restore& restore)
+{
+  const std::string& target = options.restore.target;
+  if (const auto left = restore.free_space_left())
+    complain(fmt::format("note: bytes {}-{}, behind the image, are left as they are: {} cannot discard, nor soon zero them "
+                         "itself; --free-space zero writes zeros there", left->offset, left->end() - 1, target));
+  if (options.no_verify && restore.earlier_bytes() != 0)
+    complain(fmt::format("note: {} bytes written by an earlier run were not checked; gptgrow verify {} {} does it",
+                         restore.earlier_bytes(), options.restore.disk.file, target));
 }
 
 Exit write_disk(const Options& options, Restore& restore)
@@ -188,10 +214,13 @@ Exit run_restore(const Options& options)
   for (const std::string& warning : restore.disk().warnings())
     complain(fmt::format("warning: {}: {}", options.restore.disk.file, warning));
   confirm(options, restore, kind);
+  // Nobody may be listening any more when the work is done: that is no failure of it.
+  ::signal(SIGPIPE, SIG_IGN);
   if (const Exit exit = write_disk(options, restore); exit != Exit::same)
     return exit;
   for (const std::string& note : restore.notes())
     complain("note: " + note);
+  say_what_was_not_done(options, restore);
   const Exit exit = options.no_verify ? Exit::same : check(options, restore);
   if (const auto reason = restore.target().reread_partitions())
     complain("note: " + *reason);

@@ -87,8 +87,8 @@ void DeviceTarget::refuse_if_held(const struct stat& status)
   unseen_holders_ = std::move(holding.unseen);
 }
 
-DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes)
-    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0666))
+DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode)
+    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, mode))
 {
   if (fd_.get() == -1 && errno == EEXIST)
     refuse("{}: exists already", path);
@@ -181,16 +181,22 @@ bool DeviceTarget::discard(ByteRange range)
          (is_block_device_ ? ::ioctl(fd_.get(), BLKDISCARD, place) : fallocate_hole(fd_.get(), range)) == 0;
 }
 
-void DeviceTarget::allocate(ByteRange range)
+bool DeviceTarget::zero_by_device(ByteRange range)
 {
-  if (is_block_device_)
-    return;
+  // Punching does not fall back to sending zeros.
+  range = aligned_part(range, kDirectAlignment);
+  return range.size == 0 || (fallocate_hole(fd_.get(), range) == 0 && ends_are_zero(range));
+}
+
+bool DeviceTarget::allocate(ByteRange range)
+{
   int result = 0;
   do
     result = ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
   while (result == -1 && errno == EINTR);
   if (result == -1 && !is_unsupported(errno))
     fail(errno, fmt::format("{}: taking space for bytes {}-{}", path_, range.offset, range.end() - 1));
+  return result == 0;
 }
 
 std::optional<std::string> DeviceTarget::reread_partitions()

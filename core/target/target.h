@@ -36,8 +36,8 @@ public:
   /// std::system_error when it cannot be opened for writing.
   explicit DeviceTarget(const std::string& path);
 
-  /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name.
-  DeviceTarget(const std::string& path, std::uint64_t size_bytes);
+  /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name. The umask counts.
+  DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode = 0666);
 
   const std::string& path() const { return path_; }
   int fd() const { return fd_.get(); }
@@ -61,8 +61,11 @@ public:
   /// device reads there afterwards is its own choice.
   bool discard(ByteRange range);
 
-  /// Takes the space for `range` of a file, so that a full file system shows before anything is written.
-  void allocate(ByteRange range);
+  /// Makes a device write zeros itself, if it can do that without being sent them. False: it cannot, or failed at it.
+  bool zero_by_device(ByteRange range);
+
+  /// Takes the space for `range` of a file. False: the file system does not do that.
+  bool allocate(ByteRange range);
 
   /// Makes the kernel read the partition table of a block device again. Returns why it did not, or nothing.
   std::optional<std::string> reread_partitions();

@@ -78,14 +78,16 @@ status 0 "$gptgrow" restore image.raw other.raw --yes --map map
 [ "$(cat map.new map.tmp | sort -u)" = precious ] || fail "a file beside the map was overwritten"
 
 # A file that another program has locked
-flock disk.raw sleep 30 &
-sleep 0.2
+exec 9<disk.raw
+flock 9
 refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
-pkill -P $! || true
-kill $! 2>/dev/null || true
-(sleep 3) | qemu-io -f raw disk.raw >/dev/null &
+exec 9<&-
+mkfifo hold
+qemu-io -f raw disk.raw <hold >/dev/null &
+exec 8>hold
 until grep -q ":$(stat -c %i disk.raw) " /proc/locks; do sleep 0.05; done
 refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
+exec 8>&-
 wait
 
 # Devices
