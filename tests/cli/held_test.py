@@ -5,12 +5,10 @@ What only looks as if it were held is written."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
