@@ -87,7 +87,7 @@ int take_argument(void* data, const char* argument, int key, fuse_args*)
   auto& options = *static_cast<DiskOptions*>(data);
   const std::string_view text = argument;
   try {
-    if (key == FUSE_OPT_KEY_NONOPT) {
+    if (key == FUSE_OPT_KEY_NONOPT || text == "-") {
       if (text.empty())
         refuse("{}: empty, expected a path", options.file.empty() ? "the image" : "the mount point");
       return options.file.empty() && options.set("file", text) ? 0 : 1;
