@@ -108,7 +108,7 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
 /// Asks at the terminal, once.
 void ask_for(const std::string& question, const std::string& name)
 {
-  say(fmt::format("{}Type {} to go on: ", question, name));
+  say(message("{}Type {} to go on: ", question, name));
   std::string answer;
   if (!std::getline(std::cin, answer) || answer != name)
     refuse("that is not {}: nothing is written", name);

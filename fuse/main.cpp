@@ -47,12 +47,15 @@ std::string spell(const Hint& hint)
   return "-o " + hint.key + (hint.value.empty() ? "" : "=" + hint.value);
 }
 
-/// What libfuse says quotes options and paths.
+/// What libfuse says quotes options and paths; of its newlines, only the last is its own.
 void log_of_libfuse(fuse_log_level, const char* format, std::va_list arguments)
 {
-  char text[4096];
-  if (std::vsnprintf(text, sizeof(text), format, arguments) >= 0)
-    fmt::print(stderr, "{}", escaped_lines(text));
+  char buffer[4096];
+  if (std::vsnprintf(buffer, sizeof(buffer), format, arguments) < 0)
+    return;
+  const std::string_view text = buffer;
+  const bool ends_line = text.ends_with('\n');
+  fmt::print(stderr, "{}{}", escaped(text.substr(0, text.size() - ends_line)), ends_line ? "\n" : "");
 }
 
 /// Owned by libfuse's parser.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/target/holders.h"
 
+#include "core/error.h"
 #include "core/target/mounts.h"
 #include "core/target/open_files.h"
 
@@ -213,7 +214,7 @@ void Search::look_for_open_files()
       });
       add(Holder::Kind::lock, name, file.process);
     } else if (file.can_write && (part == parts_.end() || !part->is_shared)) {
-      result_.unseen.push_back(fmt::format("{} is open for writing in {}: what that does with it cannot be seen", name,
+      result_.unseen.push_back(message("{} is open for writing in {}: what that does with it cannot be seen", name,
                                            file.process));
     }
   }
@@ -241,7 +242,7 @@ void Search::claim_what_is_below()
     else if (errno == EBUSY && result_.holders.empty())
       add(Holder::Kind::exclusive, device.path(), "");
     else if (errno != EBUSY && !mounts_.has_all_namespaces)
-      result_.unseen.push_back(fmt::format("{} cannot be opened: whether it is mounted in another mount namespace cannot be seen",
+      result_.unseen.push_back(message("{} cannot be opened: whether it is mounted in another mount namespace cannot be seen",
                                            device.path()));
   });
 }
@@ -285,10 +286,10 @@ void look_for_servers(const std::string& served, const std::string& path, const 
   });
   const auto found = std::ranges::find_if(files.all, [&](const OpenFile& file) { return !only_writers || file.can_write; });
   if (found != files.all.end())
-    unseen.push_back(fmt::format("{} is served by a program, and {} has {} open: whether they are the same bytes cannot be seen",
+    unseen.push_back(message("{} is served by a program, and {} has {} open: whether they are the same bytes cannot be seen",
                                  served, found->process, path));
   else if (!files.has_all_processes)
-    unseen.push_back(fmt::format("{} is served by a program: whether that makes it of {} cannot be seen", served, path));
+    unseen.push_back(message("{} is served by a program: whether that makes it of {} cannot be seen", served, path));
 }
 
 }  // namespace
@@ -296,14 +297,14 @@ void look_for_servers(const std::string& served, const std::string& path, const 
 std::string to_string(const Holder& holder)
 {
   switch (holder.kind) {
-  case Holder::Kind::mount: return fmt::format("{} is mounted on {}", holder.what, holder.by);
+  case Holder::Kind::mount: return message("{} is mounted on {}", holder.what, holder.by);
   case Holder::Kind::file_system:
-    return fmt::format("{} holds a file system ({}) that is in use, mounted where it cannot be seen", holder.what, holder.by);
+    return message("{} holds a file system ({}) that is in use, mounted where it cannot be seen", holder.what, holder.by);
   case Holder::Kind::swap: return holder.what + " is swap space";
-  case Holder::Kind::member: return fmt::format("{} is a part of {}", holder.what, holder.by);
-  case Holder::Kind::loop: return fmt::format("{} is in use by {}", holder.what, holder.by);
+  case Holder::Kind::member: return message("{} is a part of {}", holder.what, holder.by);
+  case Holder::Kind::loop: return message("{} is in use by {}", holder.what, holder.by);
   case Holder::Kind::lock:
-    return fmt::format("{} is locked by {}", holder.what, holder.by.empty() ? "another program" : holder.by);
+    return message("{} is locked by {}", holder.what, holder.by.empty() ? "another program" : holder.by);
   case Holder::Kind::exclusive: break;
   }
   return holder.what + " is in use by another program";
@@ -350,7 +351,7 @@ Relation relation_of(const Image& image, const std::string& target)
   const bool has_overlay = target_status.st_ino == image_status.st_ino &&
                            (is_on_overlay(image_parts) || is_on_overlay(target_parts));
   if ((image_is_served || target_is_served || has_overlay) && could_be_one_file(image_status, target_status))
-    relation.unseen.push_back(fmt::format("{} and {} have one size and time, and a file system may show one file as two: whether "
+    relation.unseen.push_back(message("{} and {} have one size and time, and a file system may show one file as two: whether "
                                           "they are the same file cannot be seen", target, image.path()));
   if (image_is_served)
     look_for_servers(image.path(), target, target_parts, false, relation.unseen);

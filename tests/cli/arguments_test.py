@@ -131,7 +131,7 @@ def options_of(command):
     assert done.returncode == 0 and not done.stderr, done
     lines = re.findall(r"^ +(?:-\w,)?(--[a-z-]+)(.{0,24})", done.stdout, re.M)
     assert len(lines) > 1, done.stdout
-    return {name: bool(re.match(r" ?\S", rest)) for name, rest in lines if name != "--help"}
+    return {name: bool(re.match(r" ?(?!Needs:|Excludes:)\S", rest)) for name, rest in lines if name != "--help"}
 
 
 def every_option():
