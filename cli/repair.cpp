@@ -84,7 +84,11 @@ std::vector<SlotMove> parse_moves(const std::vector<std::string>& lists)
 std::string default_undo_path(const std::string& disk)
 {
   const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-  return fmt::format("gptgrow-{}-{:%Y%m%dT%H%M%SZ}.undo", std::filesystem::path(disk).filename().string(), now);
+  const std::string stem = fmt::format("gptgrow-{}-{:%Y%m%dT%H%M%SZ}", std::filesystem::path(disk).filename().string(), now);
+  std::string path = stem + ".undo";
+  for (int number = 2; std::filesystem::exists(path); ++number)
+    path = fmt::format("{}-{}.undo", stem, number);
+  return path;
 }
 
 RepairPlan plan(const Options& options, const Image& disk)
@@ -107,7 +111,7 @@ void show(const Options& options, const RepairPlan& plan)
     return;
   }
   print(plan.writes.empty() ? message("{}: nothing to repair\n", options.disk)
-                            : message("{}, repaired from {}:\n", options.disk, from));
+                            : message("{}: {} from {}:\n", options.disk, options.apply ? "repaired" : "would be repaired", from));
   print(to_text(plan.changes, stdout_style()));
   print(overwritten_text(plan, options.disk, from, stdout_style()));
 }
@@ -161,7 +165,8 @@ Exit take_back(const Options& options, const std::string& undo_path)
   hold_disk(options, target);
   const std::vector<Write> writes = plan_undo(Image(options.disk), undo);
   for (const Write& write : writes)
-    print(message("{}: put back bytes {}-{}, {}\n", options.disk, write.offset, write.range().end() - 1, write.what));
+    print(message("{}: {} bytes {}-{}, {}\n", options.disk, target ? "put back" : "would put back", write.offset,
+                  write.range().end() - 1, write.what));
   if (writes.empty()) {
     print(message("{}: nothing to undo\n", options.disk));
     return Exit::same;

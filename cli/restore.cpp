@@ -114,28 +114,38 @@ void ask_for(const std::string& question, const std::string& name)
     refuse("that is not {}: nothing is written", name);
 }
 
+/// Why TARGET may be the wrong one, a sentence each.
+std::vector<std::string> doubts(const Options& options, const Restore& restore, const TargetKind& kind)
+{
+  std::vector<std::string> result = restore.unseen();
+  if (kind.is_partition)
+    result.emplace_back("is a partition, not a disk: nothing would find the slots inside it");
+  struct stat image;
+  if (!kind.is_block_device && !restore.contents().partitions.empty() &&
+      ::stat(options.restore.disk.file.c_str(), &image) == 0 && S_ISBLK(image.st_mode))
+    result.push_back(message("is a file that holds partitions, and {} is a disk: are the two the wrong way round?",
+                             options.restore.disk.file));
+  return result;
+}
+
 /// Throws Error unless a person, or --yes, agrees.
 void confirm(const Options& options, const Restore& restore, const TargetKind& kind)
 {
   const std::string& target = options.restore.target;
-  const int needed = kind.is_partition || !restore.unseen().empty() ? 2 : 1;
-  if (options.yes >= needed)
+  const std::vector<std::string> reasons = doubts(options, restore, kind);
+  if (options.yes >= (reasons.empty() ? 1 : 2))
     return;
   if (!::isatty(STDIN_FILENO) || !::isatty(STDERR_FILENO)) {
-    if (kind.is_partition)
-      refuse("{}: is a partition, not a disk: nothing would find the slots inside it; --yes --yes restores to it all "
-             "the same; nothing is written", target);
-    if (!restore.unseen().empty())
-      refuse("{}: {}; --yes --yes restores all the same; nothing is written", target, fmt::join(restore.unseen(), "; "));
+    if (!reasons.empty())
+      refuse("{}: {}; --yes --yes restores to it all the same; nothing is written", target,
+             fmt::to_string(fmt::join(reasons, "; ")));
     refuse("{}: without a terminal to ask at, --yes is needed; nothing is written", target);
   }
   const std::string name = std::filesystem::path(target).filename();
   if (!restore.makes_file())
     ask_for("All of it is overwritten. ", name);
-  if (!restore.unseen().empty())
-    ask_for(fmt::format("{}: {}. ", target, fmt::join(restore.unseen(), "; ")), name);
-  if (kind.is_partition)
-    ask_for(fmt::format("{} is a partition, not a disk: nothing would find the slots inside it. ", target), name);
+  for (const std::string& reason : reasons)
+    ask_for(message("{}: {}. ", target, reason), name);
 }
 
 /// What TARGET is after a restore that ended early.

@@ -129,6 +129,18 @@ if swapon "$device" 2>/dev/null; then
 fi
 detach
 
+# The two in the wrong order: the image would be lost.
+cp image.before disk.raw
+truncate -s 24M disk.raw
+cp image.before backup.raw
+truncate -s 24M backup.raw
+cp disk.raw disk.before
+loop_device disk.raw
+refused "are the two the wrong way round" "$gptgrow" restore "$device" backup.raw --yes
+cmp backup.raw disk.before || fail "a file that holds partitions was overwritten"
+status 0 "$gptgrow" restore "$device" backup.raw --yes --yes
+detach
+
 # A table for sectors of another size
 loop_device disk.raw --sector-size 4096
 refused "sectors of 4096 bytes, expected 512 as in the table of image.raw" "$gptgrow" restore image.raw "$device" --yes
