@@ -6,6 +6,8 @@
 #include "core/repair/named_fields.h"
 #include "core/repair/tool_traces.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>

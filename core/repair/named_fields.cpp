@@ -3,7 +3,7 @@
 
 #include "core/text.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
