@@ -5,7 +5,7 @@
 
 #include "core/size.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/text_style.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 namespace gptgrow {
 
