@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/command.h"
 
-#include "core/error.h"
-
 #include <fmt/core.h>
 
 #include <cerrno>
@@ -23,7 +21,12 @@ constexpr std::size_t kLeastWidth = 40;
 CLI::Option* add_key(CLI::App& app, DiskOptions& options, const std::string& key, const std::string& help)
 {
   const auto set = [&options, key](const std::string& value) { options.set(key, value); };
-  return app.add_option_function<std::string>("--" + key, set, help)->take_last();
+  return app.add_option_function<std::string>("--" + key, set, help);
+}
+
+std::string spell(const Hint& hint)
+{
+  return "--" + hint.key + (hint.value.empty() ? "" : ' ' + hint.value);
 }
 
 }  // namespace
@@ -44,18 +47,44 @@ TextStyle stdout_style()
 
 void print(std::string_view text)
 {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+  const std::string shown = for_terminal(text);
+  if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size() || std::fflush(stdout) != 0)
     throw std::system_error(errno, std::generic_category(), "standard output");
 }
 
 void complain(std::string_view text)
 {
-  say("gptgrow: " + std::string(text) + '\n');
+  say("gptgrow: " + escaped(text) + '\n');
 }
 
-void say(const std::string& text)
+void complain(const std::exception& exception)
 {
-  (void)std::fputs(text.c_str(), stderr);
+  say("gptgrow: " + explain(exception, spell) + '\n');
+}
+
+void say(std::string_view text)
+{
+  (void)std::fputs(for_terminal(text).c_str(), stderr);
+}
+
+std::string shell_word(const std::string& path)
+{
+  constexpr std::string_view plain = "+,-./0123456789:=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+  if (path.find_first_not_of(plain) == path.npos)
+    return path;
+  const bool is_shown_as_it_is = escaped(path) == path;
+  std::string word = is_shown_as_it_is ? "'" : "$'";
+  for (const char c : path) {
+    if (c == '\'')
+      word += is_shown_as_it_is ? "'\\''" : "\\'";
+    else if (c == '\\' && !is_shown_as_it_is)
+      word += "\\\\";
+    else if (is_shown_as_it_is || (c >= 0x20 && c < 0x7f))
+      word += c;
+    else
+      word += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return word + '\'';
 }
 
 void add_json_option(CLI::App& app, bool& json)
@@ -65,16 +94,16 @@ void add_json_option(CLI::App& app, bool& json)
 
 void add_sector_size_option(CLI::App& app, DiskOptions& options)
 {
-  add_key(app, options, "sector-size", "Logical sector size (default: found from the table)")->type_name("512|4096");
+  add_key(app, options, "sector-size", "Logical sector size (default: found from the table)")->take_last()->type_name("512|4096");
 }
 
 void add_disk_options(CLI::App& app, DiskOptions& options)
 {
   add_sector_size_option(app, options);
-  add_key(app, options, "table", "GPT to use (default: primary)")->type_name("primary|backup");
-  add_key(app, options, "old-backup", "Backup GPT that is left behind (default: zero)")->type_name("zero|keep");
+  add_key(app, options, "table", "GPT to use (default: primary)")->take_last()->type_name("primary|backup");
+  add_key(app, options, "old-backup", "Backup GPT that is left behind (default: zero)")->take_last()->type_name("zero|keep");
   add_key(app, options, "truncated", "Partitions that IMAGE has only a part of (default: refuse)")
-      ->type_name("refuse|allow");
+      ->take_last()->type_name("refuse|allow");
 }
 
 void add_size_options(CLI::App& app, DiskOptions& options, bool needed)

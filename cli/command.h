@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/disk.h"
+#include "core/error.h"
 #include "core/report/text_style.h"
 
 #include <CLI/CLI.hpp>
@@ -32,14 +33,22 @@ void add_verify(CLI::App& app, Run& run);
 /// As wide as the terminal, in colour unless NO_COLOR is set; 80 columns without colour where stdout is no terminal.
 TextStyle stdout_style();
 
+// Everything that is printed passes these: but for emphasize()'s marks and newlines, no control character reaches a terminal.
+
 /// Writes to stdout at once. Failure is std::system_error.
 void print(std::string_view text);
 
 /// Writes to stderr. A terminal that is gone is no error.
-void say(const std::string& text);
+void say(std::string_view text);
 
-/// Writes a line to stderr, after the program's name.
+/// Writes a line to stderr, after the program's name. A newline in it is made visible.
 void complain(std::string_view text);
+
+/// The same with what was thrown, and the options that would help.
+void complain(const std::exception& exception);
+
+/// `path` as a shell takes it, for a command that is shown.
+std::string shell_word(const std::string& path);
 
 // What these add sets its last argument, which must live as long as `app`.
 

@@ -8,6 +8,7 @@ _gptgrow() {
     case ${COMP_WORDS[i]} in -*) ;; *) command=${COMP_WORDS[i]}; break ;; esac
   done
   local offered=
+  [ "$command$previous" != verify--free-space ] || previous=
   case $previous in
     --sector-size) offered="512 4096" ;;
     --table) offered="primary backup" ;;

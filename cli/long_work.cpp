@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -82,6 +83,12 @@ struct Progress {
   }
 };
 
+/// In place of what was drawn before. The control characters are ours alone.
+void draw(std::string_view line)
+{
+  (void)std::fputs(fmt::format("\r{}\x1b[K", escaped(line)).c_str(), stderr);
+}
+
 std::size_t terminal_width()
 {
   winsize size{};
@@ -130,12 +137,12 @@ void LongWork::show(std::stop_token stop)
     const double moved = static_cast<double>(done - std::min(first, done));
     const Progress progress{phase, done, monitor_.total_bytes, seconds > 0 ? moved / seconds : 0};
     if (on_terminal_)
-      say(fmt::format("\r{}\x1b[K", progress.line(terminal_width())));
+      draw(progress.line(terminal_width()));
     else
       complain(progress.text());
   }
   if (on_terminal_)
-    say("\r\x1b[K");
+    draw("");
 }
 
 }  // namespace gptgrow

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The gptgrow command: options in, core calls, reports out.
+#include "cli/arguments.h"
 #include "cli/command.h"
 
-#include "core/error.h"
-
+#include <algorithm>
 #include <exception>
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@ namespace {
 
 using namespace gptgrow;
 
-Exit run_command(int argc, char** argv)
+Exit run_command(const std::vector<std::string>& words)
 {
   CLI::App app("Restore, diagnose and repair GPT disks without renumbering their slots");
   app.set_version_flag("--version", std::string("gptgrow ") + GPTGROW_VERSION);
@@ -25,12 +25,7 @@ Exit run_command(int argc, char** argv)
   add_repair(app, run);
   add_restore(app, run);
   add_verify(app, run);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? Exit::same : Exit::trouble;
-  }
-  return run();
+  return parse_arguments(app, words) ? run() : Exit::same;
 }
 
 }  // namespace
@@ -42,9 +37,9 @@ int main(int argc, char** argv)
     if (::fcntl(fd, F_GETFD) == -1 && ::open("/dev/null", O_RDWR) != fd)
       return static_cast<int>(Exit::trouble);
   try {
-    return static_cast<int>(run_command(argc, argv));
+    return static_cast<int>(run_command({argv + std::min(argc, 1), argv + argc}));
   } catch (const std::exception& e) {
-    complain(e.what());
+    complain(e);
   }
   return static_cast<int>(Exit::trouble);
 }

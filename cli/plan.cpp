@@ -25,7 +25,7 @@ Exit plan(const Options& options)
   if (options.json) {
     print(to_json(list, "", options.disk.file, disk.size_bytes(), sector_size_bytes));
   } else {
-    print(fmt::format("{} as a disk of {}, last LBA {}\n", options.disk.file, format_size(disk.size_bytes()),
+    print(message("{} as a disk of {}, last LBA {}\n", options.disk.file, format_size(disk.size_bytes()),
                       disk.layout().backup.my_lba().value));
     print(to_text(list, stdout_style()));
     print(list.empty() ? "nothing changes\n" : "\nEvery other byte stays as it is.\n");
@@ -40,7 +40,7 @@ Exit plan(const Options& options)
 void add_plan(CLI::App& app, Run& run)
 {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("plan", "List each byte range that differs between IMAGE and the grown disk");
+  CLI::App* command = app.add_subcommand("plan", "List each byte range that differs between IMAGE and the served disk");
   command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
   add_size_options(*command, options->disk, true);
   add_disk_options(*command, options->disk);

@@ -1,44 +1,82 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "cli/arguments.h"
 #include "cli/command.h"
 
-#include "core/error.h"
 #include "core/report/changes_report.h"
+#include "core/report/repair_report.h"
 #include "core/repair/undo.h"
 
 #include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <variant>
 
 namespace gptgrow {
 
 namespace {
 
+struct FromImage {
+  std::string image;
+  std::vector<std::uint32_t> slots;  // that get the image's entry
+  GrownSlots grown = GrownSlots::refuse;
+};
+
+struct Move {
+  std::vector<SlotMove> moves;
+};
+
+struct Relocate {};
+
+struct TakeBack {
+  std::string undo_path;
+};
+
+using Mode = std::variant<FromImage, Move, Relocate, TakeBack>;
+
 struct Options {
   std::string disk;
-  DiskOptions image;  // --from and how to read it
-  std::vector<std::uint32_t> slots;
-  std::vector<std::string> moves;
-  bool relocate = false;
-  std::string undo;
-  std::string save_undo;
+  Mode mode;
+  DiskOptions reading;  // how to read the image
+  std::optional<std::string> save_undo;
   bool apply = false;
+  int yes = 0;
   bool json = false;
 };
 
-std::vector<SlotMove> parse_moves(const std::vector<std::string>& texts)
+std::optional<std::uint32_t> parse_slot(std::string_view text)
+{
+  std::uint32_t slot = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), slot);
+  return error == std::errc() && end == text.data() + text.size() && slot != 0 ? std::optional(slot) : std::nullopt;
+}
+
+std::vector<std::uint32_t> parse_slots(const std::vector<std::string>& lists)
+{
+  std::vector<std::uint32_t> slots;
+  for (const std::string& text : split_list(lists)) {
+    const auto slot = parse_slot(text);
+    if (!slot)
+      refuse("--slot: \"{}\", expected slot numbers from 1 on, with commas", text);
+    slots.push_back(*slot);
+  }
+  return slots;
+}
+
+std::vector<SlotMove> parse_moves(const std::vector<std::string>& lists)
 {
   std::vector<SlotMove> moves;
-  for (const std::string& text : texts) {
-    SlotMove move;
-    const char* const end = text.data() + text.size();
-    const auto [colon, error] = std::from_chars(text.data(), end, move.from);
-    if (error != std::errc() || colon == end || *colon != ':' || std::from_chars(colon + 1, end, move.to).ptr != end ||
-        colon + 1 == end)
-      refuse("--move {}: expected FROM:TO, two slot numbers", text);
-    moves.push_back(move);
+  for (const std::string& text : split_list(lists)) {
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    const auto from = parse_slot(std::string_view(text).substr(0, colon));
+    const auto to = parse_slot(std::string_view(text).substr(std::min(colon + 1, text.size())));
+    if (!from || !to)
+      refuse("--move: \"{}\", expected FROM:TO, two slot numbers from 1 on", text);
+    moves.push_back({*from, *to});
   }
   return moves;
 }
@@ -51,21 +89,49 @@ std::string default_undo_path(const std::string& disk)
 
 RepairPlan plan(const Options& options, const Image& disk)
 {
-  if (!options.image.file.empty())
-    return plan_repair_from_image(disk, options.image, options.slots);
-  return plan_repair_in_place(disk, options.image, parse_moves(options.moves));
+  DiskOptions reading = options.reading;
+  if (const auto* from = std::get_if<FromImage>(&options.mode)) {
+    reading.file = from->image;
+    return plan_repair_from_image(disk, reading, from->slots, from->grown);
+  }
+  const auto* move = std::get_if<Move>(&options.mode);
+  return plan_repair_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
 }
 
 void show(const Options& options, const RepairPlan& plan)
 {
-  const std::string& from = options.image.file.empty() ? options.disk : options.image.file;
+  const auto* from_image = std::get_if<FromImage>(&options.mode);
+  const std::string& from = from_image ? from_image->image : options.disk;
   if (options.json) {
-    print(to_json(plan.changes, options.disk, from, plan.disk_size_bytes, plan.sector_size_bytes));
+    print(to_json(plan, options.disk, from));
     return;
   }
-  print(plan.writes.empty() ? fmt::format("{}: nothing to repair\n", options.disk)
-                            : fmt::format("{}, repaired from {}:\n", options.disk, from));
+  print(plan.writes.empty() ? message("{}: nothing to repair\n", options.disk)
+                            : message("{}, repaired from {}:\n", options.disk, from));
   print(to_text(plan.changes, stdout_style()));
+  print(overwritten_text(plan, options.disk, from, stdout_style()));
+}
+
+/// What was checked, what was not, and how to check it.
+Exit conclude(const Options& options, const RepairPlan& plan, std::string_view done)
+{
+  const auto* from_image = std::get_if<FromImage>(&options.mode);
+  if (!from_image) {
+    complain(message("{}: {}; no data of the partitions was looked at", options.disk, done));
+    return Exit::same;
+  }
+  std::uint64_t bytes = 0;
+  for (const Overwritten& each : plan.overwritten)
+    bytes += each.range.size;
+  const std::string& image = from_image->image;
+  if (bytes == 0)
+    complain(message("{}: {}; data was compared only where a table is or usually lies, and is that of {}; all of it: "
+                         "gptgrow verify {} {}", options.disk, done, image, image, options.disk));
+  else
+    complain(message("{}: {}; but {} bytes of data are not those of {}, where a table may have been written over them: "
+                         "they are listed, and not written; to see whether more differs: gptgrow verify {} {}",
+                         options.disk, done, bytes, image, image, options.disk));
+  return bytes == 0 ? Exit::same : Exit::differs;
 }
 
 /// All messages but the report go to stderr, so that --json stays JSON.
@@ -76,17 +142,28 @@ void write_all(DeviceTarget& target, const std::vector<Write>& writes)
     complain("note: " + *reason);
 }
 
-Exit undo(const Options& options)
+/// Holds DISK in `target` where it is to be written. Throws Error where it may be in use unseen, unless --yes was given
+/// twice.
+void hold_disk(const Options& options, std::optional<DeviceTarget>& target)
 {
-  const Undo undo = load_undo(options.undo);
+  if (!options.apply)
+    return;
+  target.emplace(options.disk);
+  if (!target->unseen_holders().empty() && options.yes < 2)
+    refuse("{}: {}; --yes --yes repairs it all the same; nothing is written", options.disk,
+           fmt::to_string(fmt::join(target->unseen_holders(), "; ")));
+}
+
+Exit take_back(const Options& options, const std::string& undo_path)
+{
+  const Undo undo = load_undo(undo_path);
   std::optional<DeviceTarget> target;
-  if (options.apply)
-    target.emplace(options.disk);
+  hold_disk(options, target);
   const std::vector<Write> writes = plan_undo(Image(options.disk), undo);
   for (const Write& write : writes)
-    print(fmt::format("{}: put back bytes {}-{}, {}\n", options.disk, write.offset, write.range().end() - 1, write.what));
+    print(message("{}: put back bytes {}-{}, {}\n", options.disk, write.offset, write.range().end() - 1, write.what));
   if (writes.empty()) {
-    print(fmt::format("{}: nothing to undo\n", options.disk));
+    print(message("{}: nothing to undo\n", options.disk));
     return Exit::same;
   }
   if (!target) {
@@ -102,53 +179,94 @@ Exit repair(const Options& options)
 {
   // Held before it is looked at, so that nothing changes in between.
   std::optional<DeviceTarget> target;
-  if (options.apply)
-    target.emplace(options.disk);
+  hold_disk(options, target);
   const RepairPlan repair_plan = plan(options, Image(options.disk));
   show(options, repair_plan);
+  const auto* from_image = std::get_if<FromImage>(&options.mode);
+  for (const std::string& warning : repair_plan.warnings)
+    complain(message("warning: {}: {}", from_image ? from_image->image : options.disk, warning));
   if (repair_plan.writes.empty())
-    return Exit::same;
+    return conclude(options, repair_plan, "the table is as it should be");
   if (!target) {
     complain("nothing is written; --apply writes");
     return Exit::differs;
   }
-  const std::string undo_path = options.save_undo.empty() ? default_undo_path(options.disk) : options.save_undo;
+  const std::string undo_path = options.save_undo.value_or(default_undo_path(options.disk));
   save_undo(undo_path, {repair_plan.disk_size_bytes, repair_plan.sector_size_bytes, repair_plan.writes});
-  complain(fmt::format("what is overwritten is saved; to put it back: gptgrow repair {} --undo {} --apply", options.disk,
-                       undo_path));
+  complain(fmt::format("what is overwritten is saved; to put it back: gptgrow repair {} --undo {} --apply",
+                       shell_word(options.disk), shell_word(undo_path)));
   write_all(*target, repair_plan.writes);
-  complain(fmt::format("{}: repaired, and read back", options.disk));
-  return Exit::same;
+  return conclude(options, repair_plan, "the table is repaired, and read back");
 }
 
 Exit run_repair(const Options& options)
 {
-  return options.undo.empty() ? repair(options) : undo(options);
+  const auto* undo = std::get_if<TakeBack>(&options.mode);
+  return undo ? take_back(options, undo->undo_path) : repair(options);
+}
+
+/// What was given on the command line; the mode is whichever of its options is there, whatever is in it.
+struct Given {
+  Options options;
+  std::string image, undo_path, save_undo;
+  std::vector<std::string> slots, moves;
+  bool relocate = false, keep_grown = false;
+  CLI::Option *from_option, *move_option, *undo_option, *save_undo_option;
+
+  Mode mode() const
+  {
+    if (from_option->count() != 0)
+      return FromImage{image, parse_slots(slots), keep_grown ? GrownSlots::keep : GrownSlots::refuse};
+    if (move_option->count() != 0)
+      return Move{parse_moves(moves)};
+    if (undo_option->count() != 0)
+      return TakeBack{undo_path};
+    return Relocate{};
+  }
+};
+
+/// A list of one word, which leaves the next word alone, and may be given again.
+CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<std::string>& lists, const std::string& help)
+{
+  return app.add_option(name, lists, help)->allow_extra_args(false);
 }
 
 }  // namespace
 
 void add_repair(CLI::App& app, Run& run)
 {
-  const auto options = std::make_shared<Options>();
+  const auto given = std::make_shared<Given>();
   CLI::App* command = app.add_subcommand("repair", "Write IMAGE's table back to DISK, sized for DISK");
-  command->add_option("DISK", options->disk, "A file or block device")->required();
+  command->add_option("DISK", given->options.disk, "A file or block device")->required();
   CLI::Option_group* mode = command->add_option_group("mode");
-  CLI::Option* from = mode->add_option("--from", options->image.file, "Take MBR, headers and slots from IMAGE");
-  from->type_name("IMAGE");
-  mode->add_option("--move", options->moves, "Move entries to other slots, all at once")
-      ->delimiter(',')->type_name("FROM:TO,...");
-  mode->add_flag("--relocate", options->relocate, "Only move the end of the table to the end of DISK");
-  mode->add_option("--undo", options->undo, "Put back what an earlier repair overwrote")->type_name("FILE");
+  given->from_option = mode->add_option("--from", given->image, "Take MBR, headers and slots from IMAGE");
+  given->from_option->type_name("IMAGE");
+  given->move_option = add_list(*mode, "--move", given->moves, "Move entries to other slots, all at once");
+  given->move_option->type_name("FROM:TO,...");
+  mode->add_flag("--relocate", given->relocate, "Only move the end of the table to the end of DISK");
+  given->undo_option = mode->add_option("--undo", given->undo_path, "Put back what an earlier repair overwrote");
+  given->undo_option->type_name("FILE");
   mode->require_option(1);
-  command->add_option("--slot", options->slots, "Slots that get IMAGE's entry although the partitions differ")
-      ->delimiter(',')->type_name("N,...")->needs(from);
-  command->add_flag("--apply", options->apply, "Write; without it, only show what would be written");
-  command->add_option("--save-undo", options->save_undo, "Where to save what is overwritten (default: a new file here)")
-      ->type_name("FILE");
-  add_disk_options(*command, options->image);
-  add_json_option(*command, options->json);
-  command->callback([&run, options] { run = [options] { return run_repair(*options); }; });
+  add_list(*command, "--slot", given->slots, "Slots that get IMAGE's entry although the partitions differ")
+      ->type_name("N,...")->needs(given->from_option);
+  command->add_flag("--keep-grown", given->keep_grown, "Keep DISK's end of partitions that were grown")
+      ->needs(given->from_option);
+  command->add_flag("--apply", given->options.apply, "Write; without it, only show what would be written");
+  given->save_undo_option = command->add_option("--save-undo", given->save_undo,
+                                                "Where to save what is overwritten (default: a new file here)");
+  given->save_undo_option->type_name("FILE")->excludes(given->undo_option);
+  command->add_flag("--yes", given->options.yes, "Given twice: write although DISK may be in use unseen");
+  add_disk_options(*command, given->options.reading);
+  add_json_option(*command, given->options.json);
+  command->callback([&run, given] {
+    Options& options = given->options;
+    options.mode = given->mode();
+    if (given->save_undo_option->count() != 0)
+      options.save_undo = given->save_undo;
+    if (options.json && std::holds_alternative<TakeBack>(options.mode))
+      refuse("--json: not with --undo, which has no report for programs");
+    run = [given] { return run_repair(given->options); };
+  });
 }
 
 }  // namespace gptgrow

@@ -8,6 +8,9 @@
 #include "core/size.h"
 #include "core/target/medium.h"
 
+#include <fmt/format.h>
+
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -42,7 +45,7 @@ TargetKind kind_of(const std::string& path)
 
 std::string in_quotes(const std::string& label)
 {
-  return label.empty() ? "" : " \"" + label + '"';
+  return label.empty() ? "" : " \"" + escaped(label) + '"';
 }
 
 /// What `contents` are, in a word or two; empty: nothing is recognized.
@@ -61,7 +64,7 @@ std::string words(const TargetKind& kind, bool is_new)
   if (is_new)
     return "a new file";
   const char* const what = kind.is_partition ? "a partition" : kind.is_block_device ? "a disk" : "a file";
-  return kind.hardware_name.empty() ? what : fmt::format("{}, {}", what, kind.hardware_name);
+  return kind.hardware_name.empty() ? what : fmt::format("{}, {}", what, escaped(kind.hardware_name));
 }
 
 std::string used_slots(const Disk& disk)
@@ -72,11 +75,18 @@ std::string used_slots(const Disk& disk)
   return slots.empty() ? "none" : join_runs(slots);
 }
 
+std::string how_it_goes_on(const Restore& restore)
+{
+  return restore.resumes() ? fmt::format("; an unfinished restore goes on, of which the map says that {} bytes are written",
+                                         restore.earlier_bytes())
+                           : "";
+}
+
 /// What is there now, and what will be.
 void show_plan(const Options& options, const Restore& restore, const TargetKind& kind)
 {
   const Contents& contents = restore.contents();
-  std::string out = fmt::format("{}: {}, {}\n", options.restore.target, words(kind, restore.makes_file()),
+  std::string out = message("{}: {}, {}\n", options.restore.target, words(kind, restore.makes_file()),
                                 format_size(restore.disk().size_bytes()));
   if (const std::string now = summary(contents); !now.empty())
     out += fmt::format("  holds now, and will lose: {}\n", now);
@@ -89,8 +99,8 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
     for (const Signature& signature : restore.stale_signatures())
       out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type, in_quotes(signature.label),
                          signature.range.offset);
-  out += fmt::format("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
-                     used_slots(restore.disk()), restore.resumes() ? "; an unfinished restore goes on" : "");
+  out += message("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
+                 used_slots(restore.disk()), how_it_goes_on(restore));
   // Where the question is: a person must not be asked about what went to a file.
   say(out);
 }
@@ -98,7 +108,7 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
 /// Asks at the terminal, once.
 void ask_for(const std::string& question, const std::string& name)
 {
-  say(fmt::format("{}Type {} to go on: ", question, name));
+  say(message("{}Type {} to go on: ", question, name));
   std::string answer;
   if (!std::getline(std::cin, answer) || answer != name)
     refuse("that is not {}: nothing is written", name);
@@ -108,18 +118,22 @@ void ask_for(const std::string& question, const std::string& name)
 void confirm(const Options& options, const Restore& restore, const TargetKind& kind)
 {
   const std::string& target = options.restore.target;
-  const int needed = kind.is_partition ? 2 : 1;
+  const int needed = kind.is_partition || !restore.unseen().empty() ? 2 : 1;
   if (options.yes >= needed)
     return;
   if (!::isatty(STDIN_FILENO) || !::isatty(STDERR_FILENO)) {
     if (kind.is_partition)
       refuse("{}: is a partition, not a disk: nothing would find the slots inside it; --yes --yes restores to it all "
              "the same; nothing is written", target);
+    if (!restore.unseen().empty())
+      refuse("{}: {}; --yes --yes restores all the same; nothing is written", target, fmt::join(restore.unseen(), "; "));
     refuse("{}: without a terminal to ask at, --yes is needed; nothing is written", target);
   }
   const std::string name = std::filesystem::path(target).filename();
   if (!restore.makes_file())
     ask_for("All of it is overwritten. ", name);
+  if (!restore.unseen().empty())
+    ask_for(fmt::format("{}: {}. ", target, fmt::join(restore.unseen(), "; ")), name);
   if (kind.is_partition)
     ask_for(fmt::format("{} is a partition, not a disk: nothing would find the slots inside it. ", target), name);
 }
@@ -136,16 +150,16 @@ std::string state_of_target(const Options& options, const Restore& restore)
                        has_map ? "goes on from here"
                                : "begins anew (with --map FILE, a restore can go on where it ended)");
   case Restore::State::writing_table: break;
-  case Restore::State::complete: return target + ": all is written";
+  case Restore::State::complete: return target + ": all is written, and not verified";
   }
   return fmt::format("{} has all the data, and perhaps not the whole table; the same command {}", target,
                      has_map ? "writes that" : "begins anew");
 }
 
-Exit check(const Options& options, const Restore& restore)
+Exit check(const Options& options, Restore& restore)
 {
   const Pieces& pieces = restore.pieces();
-  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero};
+  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero, restore.target().fd()};
   LongWork work;
   const Verification result = verify(pieces, options.restore.target, verify_options, work.monitor());
   if (result.stopped) {
@@ -153,11 +167,29 @@ Exit check(const Options& options, const Restore& restore)
                          options.restore.target, options.restore.disk.file, options.restore.target));
     return Exit::trouble;
   }
-  print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
+  try {
+    print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
+  } catch (const std::system_error& e) {
+    // What was asked for is done, or is not, whoever hears of it.
+    complain(fmt::format("{}: {}, but the report cannot be printed: {}", options.restore.target,
+                         result.same() ? "restored and verified" : "restored, and differs", e.what()));
+  }
   if (!result.same())
     complain(options.restore.target + ": does not hold what was written: it is failing, something else writes to it, or "
                                       "the image was changed");
   return result.same() ? Exit::same : Exit::differs;
+}
+
+/// What a person might take for done.
+void say_what_was_not_done(const Options& options, const Restore& restore)
+{
+  const std::string& target = options.restore.target;
+  if (const auto left = restore.free_space_left())
+    complain(fmt::format("note: bytes {}-{}, behind the image, are left as they are: {} cannot discard, nor soon zero them "
+                         "itself; --free-space zero writes zeros there", left->offset, left->end() - 1, target));
+  if (options.no_verify && restore.earlier_bytes() != 0)
+    complain(fmt::format("note: {} bytes written by an earlier run were not checked; gptgrow verify {} {} does it",
+                         restore.earlier_bytes(), options.restore.disk.file, target));
 }
 
 Exit write_disk(const Options& options, Restore& restore)
@@ -168,7 +200,7 @@ Exit write_disk(const Options& options, Restore& restore)
       return Exit::same;
     complain("stopped: " + state_of_target(options, restore));
   } catch (const std::exception& e) {
-    complain(e.what());
+    complain(e);
     complain(state_of_target(options, restore));
   }
   return Exit::trouble;
@@ -182,10 +214,13 @@ Exit run_restore(const Options& options)
   for (const std::string& warning : restore.disk().warnings())
     complain(fmt::format("warning: {}: {}", options.restore.disk.file, warning));
   confirm(options, restore, kind);
+  // Nobody may be listening any more when the work is done: that is no failure of it.
+  ::signal(SIGPIPE, SIG_IGN);
   if (const Exit exit = write_disk(options, restore); exit != Exit::same)
     return exit;
   for (const std::string& note : restore.notes())
     complain("note: " + note);
+  say_what_was_not_done(options, restore);
   const Exit exit = options.no_verify ? Exit::same : check(options, restore);
   if (const auto reason = restore.target().reread_partitions())
     complain("note: " + *reason);
@@ -210,7 +245,7 @@ void add_restore(CLI::App& app, Run& run)
   command->add_option("--map", options->restore.map_path, "Keep what is done in FILE, and go on from there")
       ->type_name("FILE");
   command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");
-  command->add_flag("--yes", options->yes, "Do not ask; twice where TARGET is a partition");
+  command->add_flag("--yes", options->yes, "Do not ask; twice where TARGET is a partition, or may be in use unseen");
   add_disk_options(*command, options->restore.disk);
   command->callback([&run, options] { run = [options] { return run_restore(*options); }; });
 }

@@ -16,7 +16,7 @@ struct Options {
   DiskOptions disk;
   std::string target;
   bool table_only = false;
-  bool skip_free_space = false;
+  bool free_space = false;
   bool json = false;
 };
 
@@ -29,11 +29,13 @@ Exit run_verify(Options options)
   for (const std::string& warning : disk.warnings())
     complain(fmt::format("warning: {}: {}", options.disk.file, warning));
   const Pieces pieces(disk);
-  const VerifyOptions verify_options{!options.table_only, !options.skip_free_space};
+  const VerifyOptions verify_options{!options.table_only, options.free_space, -1};
   LongWork work;
   const Verification result = verify(pieces, options.target, verify_options, work.monitor());
   print(options.json ? to_json(result, pieces, options.target, verify_options)
                      : to_text(result, pieces, options.target, verify_options, stdout_style()));
+  if (!options.json && result.data_compared && !options.free_space && pieces.free_space().size != 0)
+    print("(--free-space compares it with zeros)\n");
   if (!result.table.empty() || result.difference)
     return Exit::differs;
   return result.stopped ? Exit::trouble : Exit::same;
@@ -48,7 +50,7 @@ void add_verify(CLI::App& app, Run& run)
   command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
   command->add_option("TARGET", options->target, "A file or block device")->required();
   command->add_flag("--table-only", options->table_only, "Compare MBR, headers and slots, not the data");
-  command->add_flag("--skip-free-space", options->skip_free_space, "Do not read what lies behind the image");
+  command->add_flag("--free-space", options->free_space, "Compare what lies behind the image with zeros, too");
   add_disk_options(*command, options->disk);
   add_json_option(*command, options->json);
   command->callback([&run, options] { run = [options] { return run_verify(*options); }; });

@@ -13,7 +13,7 @@ namespace {
 std::optional<Image> open_reference(const DiskOptions& options)
 {
   if (options.size.empty() == options.reference.empty())
-    refuse("{} given, expected exactly one of size=SIZE and reference=PATH", options.size.empty() ? "neither" : "both");
+    refuse("{} given, expected exactly one of size and reference", options.size.empty() ? "neither" : "both");
   if (options.reference.empty())
     return std::nullopt;
   Image reference(options.reference);
@@ -55,14 +55,18 @@ std::uint64_t source_offset(const Region& region, std::uint64_t offset)
 bool DiskOptions::set(std::string_view key, std::string_view value)
 {
   const auto text = [&](std::string& target) {
-    if (value.empty() || !target.empty())
-      refuse("{}={}: {}", key, value, value.empty() ? "expected a value" : fmt::format("it is {} already", target));
+    if (value.empty())
+      refuse("{}: empty, expected a value", key);
+    if (!target.empty())
+      refuse("{}: given twice, \"{}\" and \"{}\"", key, target, value);
+    if (value == "-" && key != "size")
+      refuse("{}: standard input is not supported here; a file of that name is ./-", key);
     target = value;
   };
   const auto choose = [&](auto& target, std::string_view first, auto first_value, std::string_view second,
                           auto second_value) {
     if (value != first && value != second)
-      refuse("{}={}: expected {} or {}", key, value, first, second);
+      refuse("{}: \"{}\", expected {} or {}", key, value, first, second);
     target = value == first ? first_value : second_value;
   };
   if (key == "file")
@@ -94,6 +98,9 @@ Disk::Disk(const DiskOptions& options, const std::optional<Image>& reference)
                           options.policy)),
       warnings_(table_.warnings)
 {
+  const std::uint64_t image_sectors = image_.size_bytes() / table_.sector_size_bytes;
+  for (std::string& warning : missing_data(table_, Lba{image_sectors - 1}))
+    warnings_.push_back(std::move(warning));
   if (auto warning = sector_size_warning(table_, context_sector_size_bytes(options, image_, reference)))
     warnings_.push_back(std::move(*warning));
 }

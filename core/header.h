@@ -14,7 +14,7 @@ namespace gptgrow {
 inline constexpr Lba kPrimaryLba{1};
 
 /// The largest partition entry array that is read, in bytes.
-inline constexpr std::uint64_t kMaxArraySizeBytes = 16 * 1024 * 1024;
+inline constexpr std::uint64_t kMaxArraySizeBytes = std::uint64_t{16} << 20;
 
 /// A header together with the rest of its sector, verbatim: what no setter names keeps every bit. Nothing is checked on
 /// construction; problems() says what is wrong. Fields have UEFI's names.

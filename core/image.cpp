@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,17 @@ void Image::check_not_shrunk(std::uint64_t offset) const
     fail(errno, path_);
   if (S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) < offset)
     fail(EIO, fmt::format("{}: {} bytes long, was {} when opened", path_, status.st_size, size_bytes_));
+}
+
+void Image::share() const
+{
+  // Those who overwrite a disk lock all of it; QEMU has a meaning of its own for bytes from 100 on.
+  struct flock first_byte{};
+  first_byte.l_type = F_RDLCK;
+  first_byte.l_whence = SEEK_SET;
+  first_byte.l_len = 1;
+  (void)::flock(fd(), LOCK_SH | LOCK_NB);
+  (void)::fcntl(fd(), F_OFD_SETLK, &first_byte);
 }
 
 void Image::prefetch(ByteRange range) const

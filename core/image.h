@@ -39,6 +39,10 @@ public:
   /// size_bytes() and is not empty. EIO when the file has become shorter; where holes cannot be told, all is data.
   Extent extent(ByteRange range) const;
 
+  /// Tells those who would overwrite the image that it is in use, until this object is gone and in every process that has
+  /// inherited it: by locks of both kinds, shared, where the file system has them. Readers, and QEMU, do not mind.
+  void share() const;
+
   /// Asks the kernel to read the bytes ahead.
   void prefetch(ByteRange range) const;
 

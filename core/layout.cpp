@@ -53,9 +53,9 @@ void check_not_truncated(const Image& image, const Table& table)
   const Lba end{image.size_bytes() / table.sector_size_bytes};
   for (const Entry& entry : table.used_entries())
     if (entry.last_lba >= end)
-      refuse("{}: slot {}: EndingLBA {}, expected below {}, where the file of {} bytes ends: data is missing "
-             "(truncated=allow would serve zeros there)", image.path(), entry.slot, entry.last_lba.value, end.value,
-             image.size_bytes());
+      refuse_with({"truncated", "allow", "would serve zeros there"},
+                  "{}: slot {}: EndingLBA {}, expected below {}, where the file of {} bytes ends: data is missing",
+                  image.path(), entry.slot, entry.last_lba.value, end.value, image.size_bytes());
 }
 
 /// A move of the tail at which all fits, and the entry that kept it from being smaller; none: the structures themselves.

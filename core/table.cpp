@@ -2,17 +2,17 @@
 #include "core/table.h"
 
 #include "core/error.h"
+#include "core/table_warnings.h"
+#include "core/which_backup.h"
 
 #include <array>
+#include <iterator>
 
 namespace gptgrow {
 
 namespace {
 
 constexpr std::array<std::uint32_t, 2> kSectorSizesBytes{512, 4096};
-
-/// Warnings of one kind that are listed one by one; a hostile table could bring a hundred thousand.
-constexpr std::size_t kMaxListed = 32;
 
 /// Where the array of a header without problems stands.
 ByteRange array_range(const Header& header, Lba lba)
@@ -44,58 +44,35 @@ FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba a
 
 namespace {
 
-std::optional<FoundTable> find_backup(const Image& image, const FoundTable& primary, Lba last_lba)
-{
-  const std::uint32_t sector_size_bytes = primary.header.sector_size_bytes();
-  const auto read_at = [&](Lba at) -> std::optional<FoundTable> {
-    if (at <= kPrimaryLba || at > last_lba)
-      return std::nullopt;
-    return read_table(image, sector_size_bytes, at);
-  };
-  std::optional<FoundTable> named, last = read_at(last_lba);
-  if (primary.header.has_signature())
-    named = read_at(primary.header.alternate_lba());
-  // A primary that was cut off while it was rewritten may still name the place of an older backup.
-  const auto places = primary.valid() ? std::array{&named, &last} : std::array{&last, &named};
-  for (auto* table : places)
-    if (*table && (*table)->valid())
-      return std::move(*table);
-  for (auto* table : places)
-    if (*table && (*table)->header.has_signature())
-      return std::move(*table);
-  return std::nullopt;
-}
-
 std::optional<FoundTables> find_tables_at(const Image& image, std::uint32_t sector_size_bytes)
 {
   const std::uint64_t sectors = image.size_bytes() / sector_size_bytes;
   if (sectors <= kPrimaryLba.value)
     return std::nullopt;
   const Lba last_lba{sectors - 1};
-  FoundTable primary = read_table(image, sector_size_bytes, kPrimaryLba);
-  std::optional<FoundTable> backup = find_backup(image, primary, last_lba);
-  return FoundTables{.sector_size_bytes = sector_size_bytes,
-                     .sector_size_was_given = false,
-                     .last_lba = last_lba,
-                     .primary = std::move(primary),
-                     .backup = std::move(backup)};
+  FoundTables found{.sector_size_bytes = sector_size_bytes,
+                    .sector_size_was_given = false,
+                    .last_lba = last_lba,
+                    .primary = read_table(image, sector_size_bytes, kPrimaryLba),
+                    .backup = std::nullopt,
+                    .rival = std::nullopt,
+                    .strays = {}};
+  find_backup(image, found);
+  return found;
 }
 
-std::string describe(const Problem& problem)
+/// How much speaks for the sector size with which `found` was read. A header that was left by another use of the disk
+/// has mostly lost its array.
+int credit(const FoundTables& found)
 {
-  return fmt::format("{} {}, expected {}", problem.field, problem.found, problem.expected);
-}
-
-std::string describe(const FoundTable& table)
-{
-  return fmt::format("{} header at LBA {}: {}", table.at == kPrimaryLba ? "primary" : "backup", table.at.value,
-                     describe(table.problems.front()));
-}
-
-/// Whether the backup's array stands behind the primary's.
-bool is_behind(const Header& backup, const Header& primary)
-{
-  return backup.partition_entry_lba().value >= primary.partition_entry_lba().value + primary.array_sectors();
+  const bool has_backup = found.backup && found.backup->valid(), is_whole = has_right_crc(found.primary.header);
+  if (found.primary.valid())
+    return 5;
+  if (is_whole)
+    return has_backup ? 4 : 3;
+  if (has_backup)
+    return 2;
+  return found.primary.header.has_signature() ? 1 : 0;
 }
 
 /// The fields which a primary header and its backup have in common, but for the array's bytes.
@@ -107,105 +84,51 @@ bool same_disk(const Header& a, const Header& b)
          a.array_crc32() == b.array_crc32();
 }
 
+/// "; a; b"
+std::string joined(const std::vector<std::string>& sentences)
+{
+  std::string text;
+  for (const std::string& sentence : sentences)
+    text += "; " + sentence;
+  return text;
+}
+
+std::string both_backups(const FoundTables& found)
+{
+  return fmt::format("two valid backup tables differ, and nothing tells which one is this disk's: {}; {}",
+                     describe_contents(*found.backup), describe_contents(*found.rival));
+}
+
+std::string what_backup_gives(const FoundTables& found)
+{
+  if (!found.backup || !found.backup->valid())
+    return "there is no valid backup either";
+  if (found.rival)
+    return both_backups(found);
+  const bool foreign = has_right_crc(found.primary.header) &&
+                       found.primary.header.disk_guid() != found.backup->header.disk_guid();
+  return fmt::format("the backup at LBA {} is valid{}", found.backup->at.value,
+                     foreign ? fmt::format(", but it is of another disk: DiskGUID {}, expected {}",
+                                           to_string(found.backup->header.disk_guid()),
+                                           to_string(found.primary.header.disk_guid()))
+                             : "");
+}
+
 [[noreturn]] void refuse_primary(const Image& image, const FoundTables& found)
 {
   const bool backup_serves = found.backup && found.backup->valid();
+  const std::string explained = joined(explain_damage(image, found)) + joined(stray_warnings(found, nullptr));
   if (!found.primary.header.has_signature() && !backup_serves)
-    refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}", image.path(), found.sector_size_bytes,
+    refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}", image.path(), found.sector_size_bytes,
            describe(found.primary.problems.front()),
-           found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors");
-  refuse("{}: {}{}", image.path(), describe(found.primary),
-         backup_serves ? fmt::format("; the backup at LBA {} is valid: table=backup would serve from it",
-                                     found.backup->at.value)
-                       : "; there is no valid backup either");
+           found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors", explained);
+  const std::string text = message("{}: {}; {}{}", image.path(), describe(found.primary), what_backup_gives(found), explained);
+  if (backup_serves && !found.rival)
+    throw Error(text, {{"table", "backup", "would serve from it"}});
+  throw Error(text);
 }
 
-std::string describe_slot(const FoundTable& table, std::size_t index)
-{
-  const std::size_t size = table.header.entry_size_bytes();
-  if ((index + 1) * size > table.array.size())
-    return "no such slot";
-  const auto entries = used_entries(std::span(table.array).subspan(index * size, size), table.header.entry_size_bytes());
-  if (entries.empty())
-    return "unused";
-  return fmt::format("LBA {}-{}, type {}, GUID {}, attributes 0x{:x}", entries[0].first_lba.value,
-                     entries[0].last_lba.value, to_string(entries[0].type_guid), to_string(entries[0].partition_guid),
-                     entries[0].attributes);
-}
-
-/// How a valid backup that is no mirror differs, field by field and slot by slot.
-void report_differences(const FoundTable& primary, const FoundTable& backup, std::vector<std::string>& warnings)
-{
-  const Header &a = primary.header, &b = backup.header;
-  warnings.push_back(fmt::format("the backup at LBA {} is valid but differs from the primary, which is used; "
-                                 "the new backup is made from the primary", backup.at.value));
-  const auto field = [&](const char* name, const auto& in_primary, const auto& in_backup) {
-    if (in_primary != in_backup)
-      warnings.push_back(fmt::format("{}: primary {}, backup {}", name, in_primary, in_backup));
-  };
-  field("AlternateLBA of the primary and MyLBA of the backup", a.alternate_lba().value, b.my_lba().value);
-  field("MyLBA of the primary and AlternateLBA of the backup", a.my_lba().value, b.alternate_lba().value);
-  field("FirstUsableLBA", a.first_usable_lba().value, b.first_usable_lba().value);
-  field("LastUsableLBA", a.last_usable_lba().value, b.last_usable_lba().value);
-  field("DiskGUID", to_string(a.disk_guid()), to_string(b.disk_guid()));
-  field("NumberOfPartitionEntries", a.entry_count(), b.entry_count());
-  field("SizeOfPartitionEntry", a.entry_size_bytes(), b.entry_size_bytes());
-  if (!is_behind(b, a))
-    warnings.push_back(fmt::format("PartitionEntryLBA of the backup: {}, expected behind the primary array at LBA {}",
-                                   b.partition_entry_lba().value, a.partition_entry_lba().value));
-
-  const auto slot = [](const FoundTable& table, std::size_t index) {
-    const std::size_t size = table.header.entry_size_bytes();
-    const std::size_t offset = std::min(index * size, table.array.size());
-    return std::span(table.array).subspan(offset, std::min(size, table.array.size() - offset));
-  };
-  std::size_t differing = 0;
-  for (std::size_t index = 0; index < std::max(a.entry_count(), b.entry_count()); ++index) {
-    const auto in_primary = slot(primary, index), in_backup = slot(backup, index);
-    const auto first = std::ranges::mismatch(in_primary, in_backup).in1;
-    if ((first == in_primary.end() && in_primary.size() == in_backup.size()) || ++differing > kMaxListed)
-      continue;
-    warnings.push_back(fmt::format("slot {}: primary {}; backup {}; from byte {} of the slot on", index + 1,
-                                   describe_slot(primary, index), describe_slot(backup, index),
-                                   first - in_primary.begin()));
-  }
-  if (differing > kMaxListed)
-    warnings.push_back(fmt::format("{} more slots differ", differing - kMaxListed));
-}
-
-/// What the entries say that UEFI does not allow, though it can be served.
-void check_entries(const Table& table, std::vector<std::string>& warnings)
-{
-  std::size_t count = 0;
-  const auto warn = [&](std::string text) {
-    if (++count <= kMaxListed)
-      warnings.push_back(std::move(text));
-  };
-  std::vector<Entry> entries = table.used_entries();
-  const Lba first_usable = table.primary.first_usable_lba(), last_usable = table.primary.last_usable_lba();
-  for (const Entry& entry : entries) {
-    if (entry.first_lba > entry.last_lba)
-      warn(fmt::format("slot {}: StartingLBA {} is after EndingLBA {}", entry.slot, entry.first_lba.value,
-                       entry.last_lba.value));
-    else if (entry.first_lba < first_usable || entry.last_lba > last_usable)
-      warn(fmt::format("slot {}: LBA {}-{} is not inside FirstUsableLBA {} to LastUsableLBA {}", entry.slot,
-                       entry.first_lba.value, entry.last_lba.value, first_usable.value, last_usable.value));
-  }
-  std::ranges::sort(entries, {}, &Entry::first_lba);
-  const Entry* reaching = nullptr;  // of those before, the one that ends last
-  for (const Entry& entry : entries) {
-    if (reaching && entry.first_lba <= reaching->last_lba)
-      warn(fmt::format("slots {} and {} overlap: LBA {}-{} and {}-{}", reaching->slot, entry.slot,
-                       reaching->first_lba.value, reaching->last_lba.value, entry.first_lba.value,
-                       entry.last_lba.value));
-    if (!reaching || entry.last_lba > reaching->last_lba)
-      reaching = &entry;
-  }
-  if (count > kMaxListed)
-    warnings.push_back(fmt::format("{} more warnings about entries", count - kMaxListed));
-}
-
-/// The primary table that `backup` mirrors; the array is left where the damaged primary has it, if it still does.
+/// The primary table that `backup` mirrors; its array goes where the damaged primary has it, if that can be known.
 Table rebuild_primary(const Image& image, const FoundTables& found)
 {
   const FoundTable& backup = *found.backup;
@@ -216,9 +139,13 @@ Table rebuild_primary(const Image& image, const FoundTables& found)
            header.array_sectors() <= header.first_usable_lba().value - lba.value;
   };
   const Lba named = found.primary.header.partition_entry_lba();
-  if (found.primary.header.has_signature() && fits(named) && array_range(header, named).end() <= image.size_bytes() &&
-      crc32(read_bytes(image, array_range(header, named))) == header.array_crc32())
-    array_lba = source_lba = named;
+  if (found.primary.header.has_signature() && fits(named)) {
+    const bool is_there = array_is_at(image, header, named);
+    if (is_there || has_right_crc(found.primary.header))
+      array_lba = named;
+    if (is_there)
+      source_lba = named;
+  }
   if (!fits(array_lba))
     refuse("{}: backup header at LBA {}: FirstUsableLBA {}, expected at least {}: an array of {} sectors at LBA {} "
            "must fit before it", image.path(), backup.at.value, header.first_usable_lba().value,
@@ -262,15 +189,9 @@ FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_
   if (tried.empty())
     refuse("{}: no GPT: {} bytes long, too short for an MBR and a header", image.path(), image.size_bytes());
 
-  const auto first_that = [&](auto condition) { return std::ranges::find_if(tried, condition); };
-  auto best = first_that([](const FoundTables& found) { return found.primary.valid(); });
-  if (best == tried.end())
-    best = first_that([](const FoundTables& found) { return found.backup && found.backup->valid(); });
-  if (best == tried.end())
-    best = first_that([](const FoundTables& found) { return found.primary.header.has_signature(); });
-  if (best == tried.end())
-    best = tried.begin();
+  const auto best = std::ranges::max_element(tried, {}, credit);
   best->sector_size_was_given = sector_size_bytes.has_value();
+  find_other_sector_size(image, *best);
   return std::move(*best);
 }
 
@@ -288,6 +209,8 @@ Table choose_table(const Image& image, const FoundTables& found, TableChoice cho
     refuse("{}: {}", image.path(),
            found.backup ? describe(*found.backup)
                         : fmt::format("no backup GPT: no signature in the last LBA, {}", found.last_lba.value));
+  if (choice == TableChoice::backup && found.rival)
+    refuse("{}: {}", image.path(), both_backups(found));
   if (choice == TableChoice::primary && !found.primary.valid())
     refuse_primary(image, found);
 
@@ -307,10 +230,10 @@ Table choose_table(const Image& image, const FoundTables& found, TableChoice cho
                                    table.primary.alternate_lba().value, found.last_lba.value));
   if (choice == TableChoice::backup) {
     warnings.push_back(fmt::format("the primary table is rebuilt from the backup at LBA {}", found.backup->at.value));
-    if (const Lba named = found.primary.header.alternate_lba();
-        found.primary.header.has_signature() && named != found.backup->at && named > kPrimaryLba &&
-        named <= found.last_lba && read_table(image, found.sector_size_bytes, named).valid())
-      warnings.push_back(fmt::format("another valid backup, perhaps an older one, is at LBA {}", named.value));
+    if (found.primary.header.has_signature() && found.primary.header.disk_guid() != found.backup->header.disk_guid())
+      warnings.push_back(fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "
+                                     "header", found.backup->at.value, to_string(found.backup->header.disk_guid()),
+                                     to_string(found.primary.header.disk_guid()), found.primary.valid() ? "" : "damaged "));
   } else if (!found.backup) {
     warnings.push_back("no backup GPT was found; the new one is made from the primary");
   } else if (!found.backup->valid()) {
@@ -318,6 +241,9 @@ Table choose_table(const Image& image, const FoundTables& found, TableChoice cho
   } else if (!mirrored) {
     report_differences(found.primary, *found.backup, warnings);
   }
+  const auto add = [&](std::vector<std::string> more) { std::ranges::move(more, std::back_inserter(warnings)); };
+  add(stray_warnings(found, &table));
+  add(mbr_warnings(image));
   check_entries(table, warnings);
   table.warnings = std::move(warnings);
   return table;

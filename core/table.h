@@ -27,15 +27,20 @@ struct FoundTables {
   Lba last_lba;                      // of the image: its last whole sector
   FoundTable primary;                //
   std::optional<FoundTable> backup;  // a valid one, else one with a signature, else none
+  std::optional<FoundTable> rival;   // as valid, and nothing tells which of the two is the backup of this disk
+  std::vector<FoundTable> strays;    // other valid tables: of another disk, older, or for sectors of another size
 };
 
 /// Reads the table whose header is at `at`, right or wrong. Precondition: that sector lies inside the image.
 FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba at);
 
 /// Reads both tables of `image`; damage is no error. Without `sector_size_bytes`, 512 and 4096 are tried, in this order
-/// (a device's own first): the first with a valid primary counts, else the first with a valid backup, else the first
-/// with a signature. The backup is looked for where a valid primary says, then in the last LBA; without a valid primary
-/// in the last LBA, then where a primary with a signature says.
+/// (a device's own first): the first with a valid primary counts, else with a header whose CRC is right and a valid
+/// backup, else with such a header, else with a valid backup, else with a signature.
+/// The backup is looked for in the last LBA and where a primary header with a signature says. Of two valid ones that
+/// differ, the one wins for which more speaks: the DiskGUID of the primary header, and its array: by its CRC, where the
+/// header's own is right, else by the array that stands on the disk. Of two that are the same, a valid primary's own
+/// wins, else the one in the last LBA.
 /// Throws Error when the image is too short to hold a GPT.
 FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_size_bytes);
 
@@ -53,8 +58,19 @@ struct Table {
   std::vector<Entry> used_entries() const { return gptgrow::used_entries(array, primary.entry_size_bytes()); }
 };
 
-/// Picks the table to serve. Throws Error when it is not valid; the message says when the other one is.
+/// Picks the table to serve. Throws Error when it is not valid, or when it is a backup that has a rival; the message says
+/// when the other one is valid, and what else explains it.
 Table choose_table(const Image& image, const FoundTables& found, TableChoice choice);
+
+/// What explains that an image has no valid primary table, a sentence each: a restore that was stopped, a file that lacks
+/// its first sector or has too many.
+std::vector<std::string> explain_damage(const Image& image, const FoundTables& found);
+
+/// Of each used entry that reaches past `last_lba`, the last one of the file, a sentence.
+std::vector<std::string> missing_data(const Table& table, Lba last_lba);
+
+/// "LBA 4095: DiskGUID ..., 2 partitions: slot 1 LBA 64-127, ..."
+std::string describe_contents(const FoundTable& table);
 
 /// The warning that a disk with sectors of another size will not show this table, when they differ.
 std::optional<std::string> sector_size_warning(const Table& table, std::uint32_t context_sector_size_bytes);

@@ -3,9 +3,17 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cstdint>
+
 namespace gptgrow {
 
 namespace {
+
+struct Decoded {
+  char32_t code_point = 0;
+  std::size_t length = 0;  // in bytes; 0: not UTF-8
+};
 
 constexpr bool is_surrogate(char32_t c)
 {
@@ -57,6 +65,49 @@ constexpr bool is_deceptive(char32_t c)
          (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe || (c >= 0xe0000 && c <= 0xe0fff) || is_surrogate(c);
 }
 
+void append_escape(std::string& out, char32_t c)
+{
+  const auto value = static_cast<std::uint32_t>(c);
+  out += c < 0x80 ? fmt::format("\\x{:02x}", value)
+                  : c < 0x10000 ? fmt::format("\\u{:04x}", value) : fmt::format("\\U{:08x}", value);
+}
+
+/// The character at the front of `text`, which is not empty. Overlong forms and surrogates are no UTF-8.
+Decoded first_character(std::string_view text)
+{
+  constexpr char32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80)
+    return {lead, 1};
+  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length)
+    return {};
+  char32_t c = lead & (0x7fu >> length);
+  for (const char next : text.substr(1, length - 1)) {
+    if ((static_cast<unsigned char>(next) & 0xc0) != 0x80)
+      return {};
+    c = (c << 6) | (static_cast<unsigned char>(next) & 0x3f);
+  }
+  return c < smallest[length] || c > 0x10ffff || is_surrogate(c) ? Decoded{} : Decoded{c, length};
+}
+
+std::string escape(std::string_view text, bool keep_newlines)
+{
+  std::string out;
+  while (!text.empty()) {
+    const Decoded decoded = first_character(text);
+    const std::size_t length = std::max<std::size_t>(decoded.length, 1);
+    if (decoded.length == 0)
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+    else if (is_deceptive(decoded.code_point) && !(keep_newlines && text[0] == '\n'))
+      append_escape(out, decoded.code_point);
+    else
+      out += text.substr(0, length);
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string to_utf8(std::u16string_view text)
@@ -77,19 +128,24 @@ std::string printable(std::u16string_view text)
 {
   std::string out;
   for_each_code_point(text, [&](char32_t c) {
-    const auto value = static_cast<std::uint32_t>(c);
     if (c == '\\')
       out += "\\\\";
-    else if (!is_deceptive(c))
-      append_utf8(out, c);
-    else if (c < 0x80)
-      out += fmt::format("\\x{:02x}", value);
-    else if (c < 0x10000)
-      out += fmt::format("\\u{:04x}", value);
+    else if (is_deceptive(c))
+      append_escape(out, c);
     else
-      out += fmt::format("\\U{:08x}", value);
+      append_utf8(out, c);
   });
   return out;
+}
+
+std::string escaped(std::string_view text)
+{
+  return escape(text, false);
+}
+
+std::string escaped_lines(std::string_view text)
+{
+  return escape(text, true);
 }
 
 }  // namespace gptgrow

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Text that came from a disk: names in UTF-16, perhaps invalid, perhaps with terminal escapes in them.
+// Text that is not ours: names in UTF-16 or in bytes, perhaps invalid, perhaps with terminal escapes in them.
 #pragma once
 
 #include <string>
@@ -17,5 +17,13 @@ bool is_valid_utf16(std::u16string_view text);
 /// that are invisible or change the direction of text (\u202e), lone surrogates (\ud800) and non-characters (\uffff) are
 /// escaped, a backslash is doubled.
 std::string printable(std::u16string_view text);
+
+/// Bytes of any origin (file names, lines of files, what other programs say) as valid UTF-8 that is safe on a terminal and
+/// stays on its line: what printable() escapes, and bytes that are not UTF-8 (\xff). A backslash is not doubled, so that
+/// text can pass more than once.
+std::string escaped(std::string_view text);
+
+/// The same for text of several lines: newlines stay.
+std::string escaped_lines(std::string_view text);
 
 }  // namespace gptgrow

@@ -7,8 +7,11 @@
 set -euo pipefail
 export MTOOLS_SKIP_CHECK=1  # the banks' geometry is ESXi's own
 
+# A line of which nothing, whatever the image holds, does anything to a terminal.
+say() { printf '%s\n' "${*//$'\n'/ }" | cat -v; }
+
 stop() {
-  echo "${0##*/}: $*" >&2
+  say "${0##*/}: $*" >&2
   exit 1
 }
 
@@ -42,7 +45,7 @@ for file in "$mountpoint"/partitions/*.raw; do
   [ -n "$updated" ] || continue
   slot=$(basename "$file" .raw)
   build=$(tr -d '\r' <<<"$config" | sed -n 's/^build=//p')
-  echo "slot $slot: build ${build:-unknown}, updated=$updated, bootstate=$(number_of "$config" bootstate)"
+  say "slot $slot: build ${build:-unknown}, updated=$updated, bootstate=$(number_of "$config" bootstate)"
   if [ "$updated" -gt "$newest" ]; then
     newest=$updated bank=$slot
   fi
@@ -51,13 +54,13 @@ done
 
 mcopy -i "$mountpoint/partitions/$bank.raw" ::state.tgz "$out/state.tgz" ||
   stop "$image: slot $bank, the newer boot bank, has no state.tgz: the host never saved its configuration"
-echo "$out/state.tgz: from slot $bank"
+say "$out/state.tgz: from slot $bank"
 case $(tar -tzf "$out/state.tgz") in
   *local.tgz.ve*)
     tar -xzf "$out/state.tgz" -C "$out" local.tgz.ve
-    echo "$out/local.tgz.ve: the configuration, encrypted (ESXi 7.0 U1 and later): only the host's own TPM or key opens it" ;;
+    say "$out/local.tgz.ve: the configuration, encrypted (ESXi 7.0 U1 and later): only the host's own TPM or key opens it" ;;
   *local.tgz*)
     tar -xzf "$out/state.tgz" -C "$out" local.tgz
-    echo "$out/local.tgz: the configuration, as in /etc of the host" ;;
+    say "$out/local.tgz: the configuration, as in /etc of the host" ;;
   *) stop "$out/state.tgz holds neither local.tgz nor local.tgz.ve" ;;
 esac

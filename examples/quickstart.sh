@@ -25,9 +25,9 @@ quietly() {  # shows what a command says only when it fails
 
 serve_until_interrupted() {
   trap 'exit 0' INT TERM
-  nbdkit -f -U "$work/socket" "$kPlugin" file="$image" size="$size" &
+  nbdkit -f -U "$work/socket" -P "$work/pid" "$kPlugin" file="$image" size="$size" &
   server=$!
-  while [ ! -S "$work/socket" ]; do
+  while [ ! -e "$work/pid" ]; do
     kill -0 "$server" 2>/dev/null || { wait "$server"; exit; }
     sleep 0.1
   done

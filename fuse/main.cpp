@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -34,6 +35,28 @@ constexpr const char kUsage[] =
     "    -o truncated=refuse|allow      Partitions that the image has only a part of (default: refuse).\n"
     "\n"
     "FUSE options:\n";
+
+/// A line on stderr that cannot do anything to a terminal, whatever is in it.
+void complain(std::string_view text)
+{
+  fmt::print(stderr, "gptgrow-fuse: {}\n", escaped_lines(text));
+}
+
+std::string spell(const Hint& hint)
+{
+  return "-o " + hint.key + (hint.value.empty() ? "" : "=" + hint.value);
+}
+
+/// What libfuse says quotes options and paths; of its newlines, only the last is its own.
+void log_of_libfuse(fuse_log_level, const char* format, std::va_list arguments)
+{
+  char buffer[4096];
+  if (std::vsnprintf(buffer, sizeof(buffer), format, arguments) < 0)
+    return;
+  const std::string_view text = buffer;
+  const bool ends_line = text.ends_with('\n');
+  fmt::print(stderr, "{}{}", escaped(text.substr(0, text.size() - ends_line)), ends_line ? "\n" : "");
+}
 
 /// Owned by libfuse's parser.
 class Arguments {
@@ -67,11 +90,10 @@ int take_argument(void* data, const char* argument, int key, fuse_args*)
   auto& options = *static_cast<DiskOptions*>(data);
   const std::string_view text = argument;
   try {
-    if (key == FUSE_OPT_KEY_NONOPT) {
-      if (!options.file.empty())
-        return 1;
-      options.file = text;
-      return 0;
+    if (key == FUSE_OPT_KEY_NONOPT || text == "-") {
+      if (text.empty())
+        refuse("{}: empty, expected a path", options.file.empty() ? "the image" : "the mount point");
+      return options.file.empty() && options.set("file", text) ? 0 : 1;
     }
     const std::size_t equals = text.find('=');
     const std::string_view name = text.substr(0, equals);
@@ -79,7 +101,7 @@ int take_argument(void* data, const char* argument, int key, fuse_args*)
       return 1;
     return options.set(name, text.substr(equals + 1)) ? 0 : 1;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "gptgrow-fuse: {}\n", e.what());
+    complain(explain(e, spell));
     return -1;
   }
 }
@@ -92,7 +114,7 @@ Tree make_tree(const Disk& disk)
     partitions.push_back({entry.slot, bytes_of(entry, sector_size_bytes, disk.size_bytes()), to_utf8(entry.name),
                           to_string(entry.partition_guid)});
   const Inspection inspection = inspect(disk);
-  return Tree(disk.size_bytes(), partitions, to_text(inspection, {}), to_json(inspection));
+  return Tree(disk.size_bytes(), partitions, for_terminal(to_text(inspection, {})), to_json(inspection));
 }
 
 /// The multi-threaded loop, with a descriptor for each thread where this user may open one.
@@ -132,6 +154,7 @@ int serve(Arguments& arguments, const fuse_cmdline_opts& options, FileSystem& fi
 
 int run(int argc, char** argv)
 {
+  fuse_set_log_func(log_of_libfuse);
   Arguments arguments(argc, argv);
   DiskOptions disk_options;
   if (fuse_opt_parse(arguments.get(), &disk_options, nullptr, take_argument) == -1)
@@ -160,8 +183,9 @@ int run(int argc, char** argv)
     refuse("{}: not a directory", options.mountpoint);
 
   const Disk disk(disk_options);
+  disk.image().share();
   for (const std::string& warning : disk.warnings())
-    fmt::print(stderr, "gptgrow-fuse: warning: {}: {}\n", disk_options.file, warning);
+    complain(message("warning: {}: {}", disk_options.file, warning));
   FileSystem file_system(disk, make_tree(disk));
   arguments.add_option("fsname=" + std::filesystem::absolute(disk_options.file).string(), true);
   arguments.add_option("subtype=gptgrow-fuse", true);
@@ -178,7 +202,7 @@ int main(int argc, char** argv)
   try {
     return run(argc, argv);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "gptgrow-fuse: {}\n", e.what());
+    complain(explain(e, spell));
     return EXIT_FAILURE;
   }
 }

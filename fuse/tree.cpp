@@ -4,6 +4,7 @@
 #include "fuse/udev_name.h"
 
 #include <algorithm>
+#include <climits>
 #include <set>
 
 #include <fmt/core.h>
@@ -23,12 +24,13 @@ std::string to_lower(std::string text)
 /// Names of links, each given once.
 class LinkNames {
 public:
-  /// `name`, or `name`~SLOT where that is empty or taken: "~" is in no encoded name.
+  /// `name`, or `name`~SLOT where that is empty or taken, or ~SLOT where that is too long: "~" is in no encoded name.
   std::string take(std::string name, std::uint32_t slot)
   {
     if (!name.empty() && taken_.insert(name).second)
       return name;
-    return fmt::format("{}~{}", name, slot);
+    const std::string suffix = fmt::format("~{}", slot);
+    return name.size() + suffix.size() > NAME_MAX ? suffix : name + suffix;
   }
 
 private:

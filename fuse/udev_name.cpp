@@ -50,7 +50,7 @@ std::string encode_udev_name(std::string_view utf8)
         name += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
     utf8.remove_prefix(length);
   }
-  return name;
+  return name.size() > kMaxUdevNameBytes ? "" : name;
 }
 
 }  // namespace gptgrow

@@ -24,6 +24,11 @@ DiskOptions options;
 std::optional<Disk> disk;
 std::string description;
 
+std::string spell(const Hint& hint)
+{
+  return hint.value.empty() ? hint.key : hint.key + '=' + hint.value;
+}
+
 /// The C edge: runs `call`; what it throws is logged once and becomes errno and -1.
 template <typename Call>
 int checked_call(Call call) noexcept
@@ -33,13 +38,13 @@ int checked_call(Call call) noexcept
     call();
     return 0;
   } catch (const std::system_error& e) {
-    nbdkit_error("%s", e.what());
+    nbdkit_error("%s", explain(e, spell).c_str());
     error = e.code().value();
   } catch (const std::bad_alloc&) {
     nbdkit_error("out of memory");
     error = ENOMEM;
   } catch (const std::exception& e) {
-    nbdkit_error("%s", e.what());
+    nbdkit_error("%s", explain(e, spell).c_str());
   }
   errno = error;
   return -1;
@@ -69,11 +74,12 @@ int gptgrow_get_ready()
 {
   return checked_call([] {
     disk.emplace(options);
+    disk->image().share();
     const Table& table = disk->table();
-    description = fmt::format("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file,
-                              disk->size_bytes(), table.used_entries().size(), table.sector_size_bytes);
+    description = message("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file,
+                          disk->size_bytes(), table.used_entries().size(), table.sector_size_bytes);
     for (const std::string& warning : disk->warnings())
-      std::fprintf(stderr, "nbdkit: gptgrow: warning: %s: %s\n", options.file.c_str(), warning.c_str());
+      std::fprintf(stderr, "nbdkit: gptgrow: %s\n", message("warning: {}: {}", options.file, warning).c_str());
   });
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# install.sh build|quickstart|test
-# Installs the Debian packages that a group needs and this machine lacks. The one list of packages in the project.
+# install.sh [--print] build|quickstart|test
+# Installs the Debian packages that a group needs and this machine lacks, or prints the group's names. The one list of
+# packages in the project.
 set -euo pipefail
 
 # Files and io_uring came to Boost.Asio in 1.78; Debian 12's default is 1.74.
@@ -10,15 +11,23 @@ boost=libboost-dev
 build="cmake g++ $boost libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev liburing-dev nbdkit
   nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
-test="$quickstart busybox-static catch2 clang cloud-guest-utils cpio fio fuse3 gddrescue kmod libclang-rt-dev nbd-client
-  parted procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils strace syslinux util-linux-extra xz-utils"
+test="$quickstart bcache-tools binutils busybox-static catch2 clang clang-format clang-tidy cloud-guest-utils cpio dmsetup
+  e2fsprogs fio flake8 fuse3 gcovr gddrescue kmod libclang-rt-dev lvm2 mandoc mdadm nbd-client parted procps python3
+  python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace syslinux util-linux-extra xfsprogs xz-utils"
 
+print=
+[ "${1:-}" != --print ] || { print=yes; shift; }
 case ${1:-} in
   build) group=$build ;;
   quickstart) group=$quickstart ;;
   test) group=$test ;;
-  *) sed -n '3,4s/^# //p' "$0" >&2; exit 2 ;;
+  *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
 esac
+if [ "$print" ]; then
+  # shellcheck disable=SC2086 # a list of words
+  printf '%s\n' $group
+  exit
+fi
 
 missing=()
 for package in $group; do

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [STEP ...]
-# Installs what is missing, builds, and passes every test; or only the named steps: basic sanitizers fuzz vm.
+# Installs what is missing, builds, and passes every test; or only the named steps:
+# basic vm sanitizers fuzz lint.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 jobs=$(nproc)
-passed=0 failed=0
+passed=0 failed=0 vm=
 
 # check NAME COMMAND...: one line of the tally.
 check() {
@@ -23,8 +24,8 @@ check() {
 }
 
 build() { # build PRESET [TARGET...]
-  if ! { cmake --preset "$1" && cmake --build --preset "$1" ${2+--target "${@:2}"}; } >build/log 2>&1; then
-    cat build/log
+  if ! { cmake --preset "$1" && cmake --build --preset "$1" ${2+--target "${@:2}"}; } >"build/$1.log" 2>&1; then
+    cat "build/$1.log"
     return 1
   fi
 }
@@ -46,7 +47,9 @@ sanitized() { # sanitized PRESET TEST...
 
 fuzz() {
   local corpus
-  corpus=$(mktemp -d)
+  corpus=build/corpus
+  rm -rf "$corpus"
+  mkdir "$corpus"
   build fuzz plan-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
   if ! build/fuzz/tests/fuzz/plan-fuzzer -max_total_time=30 -max_len=100000 -print_final_stats=1 \
     -artifact_prefix=build/ "$corpus" 2>build/fuzz.log; then
@@ -54,18 +57,33 @@ fuzz() {
     return 1
   fi
   grep -E '^stat::number_of_executed_units' build/fuzz.log
-  rm -rf "$corpus"
+}
+
+lint() {
+  { [ -e build/dev/compile_commands.json ] || cmake --preset dev >build/dev.log; } && tests/lint.sh build/dev
+}
+
+# A virtual machine keeps one processor busy: it runs beside the steps that follow.
+start_vm() {
+  (
+    build dev nbdkit-gptgrow-plugin gptgrow-fuse gptgrow &&
+      GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse \
+        GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow tests/vm/run.sh
+  ) >build/vm.log 2>&1 &
+  vm=$!
 }
 
 vm() {
-  build dev nbdkit-gptgrow-plugin gptgrow-fuse gptgrow &&
-    GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse \
-      GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow tests/vm/run.sh
+  local status=0
+  wait "$vm" || status=$?
+  cat build/vm.log
+  return $status
 }
 
 mkdir -p build
-[ $# -gt 0 ] || set -- basic sanitizers fuzz vm
+[ $# -gt 0 ] || set -- basic vm sanitizers fuzz lint
 tests/install.sh test
+echo "== packages: $SECONDS s"
 for step; do
   case $step in
     basic) check "tests of all behaviours" basic ;;
@@ -75,9 +93,11 @@ for step; do
       check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
       ;;
     fuzz) check "30 seconds of fuzzing" fuzz ;;
-    vm) check "on a real kernel, in a virtual machine" vm ;;
-    *) sed -n '3,4s/^# //p' "$0" >&2; exit 2 ;;
+    lint) check "what linters find" lint ;;
+    vm) start_vm ;;
+    *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
   esac
 done
+[ -z "$vm" ] || check "on a real kernel, in a virtual machine" vm
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

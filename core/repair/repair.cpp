@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/repair/named_fields.h"
 #include "core/target/medium.h"
+#include "core/which_backup.h"
 
 #include <fmt/format.h>
 
@@ -22,30 +23,89 @@ bool overlap(ByteRange a, ByteRange b)
   return a.offset < b.end() && b.offset < a.end();
 }
 
-/// The tables that `disk` holds, the valid one in the last LBA before one that is left behind: that is where a kernel
-/// looks.
-FoundTables tables_of(const Image& disk, std::optional<std::uint32_t> sector_size_bytes)
-{
-  FoundTables tables = find_tables(disk, sector_size_bytes);
-  if (tables.last_lba > kPrimaryLba)
-    if (FoundTable last = read_table(disk, tables.sector_size_bytes, tables.last_lba); last.valid())
-      tables.backup = std::move(last);
-  return tables;
-}
-
 const FoundTable& table_that_counts(const Image& disk, const FoundTables& tables)
 {
   if (tables.primary.valid())
     return tables.primary;
-  if (tables.backup && tables.backup->valid())
+  if (tables.backup && tables.backup->valid() && !tables.rival)
     return *tables.backup;
   (void)choose_table(disk, tables, TableChoice::primary);  // throws: it says what is wrong
   refuse("{}: no valid GPT", disk.path());
 }
 
+/// Refuses a backup that the damaged primary speaks against, or beside which there is another one.
+void check_own_backup(const Image& disk, const FoundTables& tables)
+{
+  const FoundTable &primary = tables.primary, &backup = *tables.backup;
+  if (primary.header.has_signature()) {
+    if (!may_belong(disk, primary, backup.header))
+      refuse("{}: the primary table is damaged, and the only valid one seems to be of another disk: {}; expected DiskGUID "
+             "{}; nothing is written (table=backup would take it)", disk.path(), describe_contents(backup),
+             to_string(primary.header.disk_guid()));
+    return;
+  }
+  for (const FoundTable& stray : tables.strays)
+    if (stray.header.sector_size_bytes() == tables.sector_size_bytes)
+      refuse("{}: two valid backup tables differ, and nothing tells which one is this disk's: {}; {}; nothing is written "
+             "(table=backup would take the first)", disk.path(), describe_contents(backup), describe_contents(stray));
+}
+
 auto identity(const Entry& entry)
 {
   return std::tuple(entry.partition_guid, entry.type_guid, entry.first_lba, entry.last_lba);
+}
+
+/// A partition that the image has too, but that ends further out on the disk.
+struct Grown {
+  Entry in_image;
+  Entry on_disk;
+};
+
+std::vector<Grown> grown_partitions(const std::vector<Entry>& found, const std::vector<Entry>& wanted)
+{
+  std::vector<Grown> result;
+  for (const Entry& image : wanted)
+    for (const Entry& disk : found)
+      if (disk.partition_guid == image.partition_guid && disk.type_guid == image.type_guid &&
+          disk.first_lba == image.first_lba && disk.last_lba > image.last_lba)
+        result.push_back({image, disk});
+  return result;
+}
+
+bool contains(const std::vector<std::uint32_t>& slots, std::uint32_t slot)
+{
+  return std::ranges::find(slots, slot) != slots.end();
+}
+
+bool is_replaced(const std::vector<std::uint32_t>& replaced_slots, const Grown& grown)
+{
+  return contains(replaced_slots, grown.in_image.slot) || contains(replaced_slots, grown.on_disk.slot);
+}
+
+std::string describe(const Grown& grown)
+{
+  const std::string moved =
+      grown.on_disk.slot == grown.in_image.slot ? "" : fmt::format(", now in slot {},", grown.on_disk.slot);
+  return fmt::format("slot {}{} was grown on the disk from EndingLBA {} to {}: the image's entry would cut it off, and "
+                     "destroy a file system that was grown with it", grown.in_image.slot, moved,
+                     grown.in_image.last_lba.value, grown.on_disk.last_lba.value);
+}
+
+/// The entries of the disk keep their ends. Refuses where another partition of the image, or the table, is in the way.
+void keep_grown(const Image& disk, Structures& structures, const Header& primary, const std::vector<Grown>& all,
+                const std::vector<Entry>& wanted)
+{
+  for (const Grown& grown : all) {
+    const Lba last = grown.on_disk.last_lba;
+    if (last > primary.last_usable_lba())
+      refuse("{}: slot {}: EndingLBA {}, expected at most LastUsableLBA {}: it cannot be kept", disk.path(),
+             grown.on_disk.slot, last.value, primary.last_usable_lba().value);
+    for (const Entry& other : wanted)
+      if (other.slot != grown.in_image.slot && other.first_lba > grown.in_image.last_lba && other.first_lba <= last)
+        refuse("{}: slot {} was grown to LBA {}, over slot {} of the image at LBA {}: it cannot be kept", disk.path(),
+               grown.on_disk.slot, last.value, other.slot, other.first_lba.value);
+    set_last_lba(structures, grown.in_image.slot, last);
+  }
 }
 
 /// Refuses unless both name the same partitions, in whatever slots.
@@ -64,10 +124,17 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
       same.pop_back();
   }
 
+  const std::vector<Grown> all_grown = grown_partitions(found, wanted);
   std::vector<std::string> sentences;
-  std::vector<std::uint32_t> slots;
+  std::vector<std::uint32_t> slots, grown_slots;
+  for (const Grown& grown : all_grown)
+    if (!is_replaced(replaced_slots, grown)) {
+      grown_slots.push_back(grown.in_image.slot);
+      sentences.push_back(describe(grown));
+    }
   const auto tell = [&](const std::string& path, const Entry& entry) {
-    if (std::ranges::find(replaced_slots, entry.slot) != replaced_slots.end())
+    const auto is_it = [&](const Grown& grown) { return grown.in_image == entry || grown.on_disk == entry; };
+    if (contains(replaced_slots, entry.slot) || std::ranges::any_of(all_grown, is_it))
       return;
     slots.push_back(entry.slot);
     sentences.push_back(fmt::format("only in {}: slot {}, LBA {}-{}, type {}, GUID {}", path, entry.slot,
@@ -83,15 +150,21 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
     return;
   std::string list;
   for (std::size_t i = 0; i < std::min(sentences.size(), kMaxListed); ++i)
-    list += "\n  " + sentences[i];
-  if (sentences.size() > kMaxListed)
+    list += "\n  " + escaped(sentences[i]);
+  if (sentences.size() > kMaxListed) {
     list += fmt::format("\n  and {} more", sentences.size() - kMaxListed);
+    slots.clear();
+    grown_slots.clear();
+  }
   std::ranges::sort(slots);
   slots.erase(std::ranges::unique(slots).begin(), slots.end());
-  refuse("{}: its partitions are not those of {}: {}{}", disk.path(), image, list,
-         sentences.size() > kMaxListed
-             ? ""
-             : fmt::format("\n--slot {} would give these slots the image's entries, or none", fmt::join(slots, ",")));
+  std::vector<Hint> hints;
+  if (!grown_slots.empty())
+    hints.push_back({"keep-grown", "", fmt::format("would keep the disk's end of slot {}, and take all else from the image",
+                                                   fmt::join(grown_slots, ","))});
+  if (!slots.empty())
+    hints.push_back({"slot", fmt::format("{}", fmt::join(slots, ",")), "would give these slots the image's entries, or none"});
+  throw Error(message("{}: its partitions are not those of {}:", disk.path(), image) + list, std::move(hints));
 }
 
 /// Refuses to write over data of a partition.
@@ -167,7 +240,9 @@ RepairPlan plan_writes(const Image& disk, const Image& image, const FoundTables&
   RepairPlan plan{.disk_size_bytes = disk.size_bytes(),
                   .sector_size_bytes = structures.sector_size_bytes,
                   .writes = {},
-                  .changes = {}};
+                  .changes = {},
+                  .overwritten = {},
+                  .warnings = {}};
   for (const Structure* structure : order)
     if (std::vector<std::byte> before = read_bytes(disk, structure->range()); before != structure->bytes)
       plan.writes.push_back({name_of(structure->kind), structure->offset, std::move(before), structure->bytes});
@@ -187,13 +262,13 @@ void check_whole_sectors(const Image& disk, std::uint32_t sector_size_bytes)
 }  // namespace
 
 RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
-                                  const std::vector<std::uint32_t>& replaced_slots)
+                                  const std::vector<std::uint32_t>& replaced_slots, GrownSlots grown)
 {
   options.reference = disk.path();
   if (same_medium(disk, Image(options.file)))
-    refuse("{}: is the image itself, {}: nothing to repair it from; --relocate repairs a disk from itself", disk.path(),
-           options.file);
-  const FoundTables tables = tables_of(disk, options.sector_size_bytes);
+    refuse_with({"relocate", "", "repairs a disk from itself"}, "{}: is the image itself, {}: nothing to repair it from",
+                disk.path(), options.file);
+  const FoundTables tables = find_tables(disk, options.sector_size_bytes);
   const FoundTable& counts = table_that_counts(disk, tables);
   const Disk served(options);
   Structures structures = structures_of(served);
@@ -202,24 +277,44 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
            structures.sector_size_bytes, options.file);
   check_whole_sectors(disk, structures.sector_size_bytes);
 
+  const std::uint64_t slot_count =
+      std::max<std::uint64_t>(structures.array_size_bytes / structures.entry_size_bytes, counts.header.entry_count());
+  for (const std::uint32_t slot : replaced_slots)
+    if (slot == 0 || slot > slot_count)
+      refuse("slot {}: expected 1 to {}", slot, slot_count);
   const std::vector<Entry> found = used_entries(counts.array, counts.header.entry_size_bytes());
   std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
+  std::vector<Grown> kept = grown_partitions(found, entries);
+  std::vector<std::string> warnings = served.warnings();
+  for (const Grown& each : kept)
+    if (is_replaced(replaced_slots, each))
+      warnings.push_back(describe(each));
+  std::erase_if(kept, [&](const Grown& each) { return is_replaced(replaced_slots, each); });
+  if (grown == GrownSlots::keep && !kept.empty()) {
+    keep_grown(disk, structures, served.layout().primary, kept, entries);
+    entries = used_entries(structures.array(), structures.entry_size_bytes);
+  }
   check_same_partitions(disk, found, options.file, entries, replaced_slots);
-  std::ranges::copy_if(found, std::back_inserter(entries), [&](const Entry& entry) {
-    return std::ranges::find(replaced_slots, entry.slot) == replaced_slots.end();
-  });
-  return plan_writes(disk, served.image(), tables, std::move(structures), entries);
+  std::ranges::copy_if(found, std::back_inserter(entries),
+                       [&](const Entry& entry) { return !contains(replaced_slots, entry.slot); });
+  RepairPlan plan = plan_writes(disk, served.image(), tables, std::move(structures), entries);
+  plan.overwritten = overwritten(disk, tables, served);
+  plan.warnings = std::move(warnings);
+  return plan;
 }
 
 RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const std::vector<SlotMove>& moves)
 {
   options.file = options.reference = disk.path();
-  const FoundTables tables = tables_of(disk, options.sector_size_bytes);
+  const FoundTables tables = find_tables(disk, options.sector_size_bytes);
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid()) {
     if (!moves.empty())
-      refuse("{}: the primary table is damaged: if an earlier repair was cut off, take it back with --undo FILE, or "
-             "finish it with --relocate, before moving slots", disk.path());
+      throw Error(message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
+                          "it back, or make it whole, first", disk.path()),
+                  {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
+    if (options.table != TableChoice::backup)
+      check_own_backup(disk, tables);
     options.table = TableChoice::backup;
   }
   const Disk served(options);
@@ -228,7 +323,9 @@ RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const st
   if (!moves.empty())
     move_slots(structures, moves);
   const std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
-  return plan_writes(disk, disk, tables, std::move(structures), entries);
+  RepairPlan plan = plan_writes(disk, disk, tables, std::move(structures), entries);
+  plan.warnings = served.warnings();
+  return plan;
 }
 
 void write_and_check(const std::vector<Write>& writes, Target& target)

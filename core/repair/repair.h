@@ -7,7 +7,9 @@
 // Undoing writes in the reverse order passes through the same states.
 #pragma once
 
+#include "core/error.h"
 #include "core/repair/changes.h"
+#include "core/repair/overwritten.h"
 #include "core/target/target.h"
 
 namespace gptgrow {
@@ -27,16 +29,27 @@ struct RepairPlan {
   std::uint32_t sector_size_bytes = 0;
   std::vector<Write> writes;    // in the order in which they are done; empty: nothing to do
   std::vector<Change> changes;  // the same, named
+  std::vector<Overwritten> overwritten;  // data that is not the image's where a table may have been; it is not written
+  std::vector<std::string> warnings;     // a sentence each, without the disk's name
+};
+
+/// What becomes of a partition that is the image's, but ends further out on the disk.
+enum class GrownSlots {
+  refuse,
+  keep,  // it keeps the disk's EndingLBA
 };
 
 /// MBR, headers and arrays of the image that `options` name, for the size of `disk`. Throws Error when the partitions
 /// of `disk` are not the image's (GUID, type, first and last LBA), but for the slots in `replaced_slots`, which get the
-/// image's entry, or none; when `disk` has no valid GPT; when it is the image; when a structure would lie on a partition.
+/// image's entry, or none, and those that `grown` allows; when `disk` has no valid GPT; when it is the image; when a
+/// structure would lie on a partition.
 RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
-                                  const std::vector<std::uint32_t>& replaced_slots);
+                                  const std::vector<std::uint32_t>& replaced_slots,
+                                  GrownSlots grown = GrownSlots::refuse);
 
 /// The disk's own table, at the end of the disk, its entries moved. Without `moves` the table that counts is the primary,
-/// or the backup where the primary is damaged; with them a damaged primary is refused. Throws Error like the other.
+/// or the backup where the primary is damaged; with them a damaged primary is refused. A backup that is likely to be
+/// another disk's is taken only where `options` choose the backup. Throws Error like the other.
 RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const std::vector<SlotMove>& moves);
 
 /// Writes, each durable before the next, then reads back. Throws Error when the disk does not hold what was written.

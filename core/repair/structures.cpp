@@ -12,6 +12,8 @@ namespace {
 
 using Kind = Structure::Kind;
 
+constexpr std::size_t kEndingLbaOffset = 40;
+
 Structure read_structure(const Disk& disk, Kind kind, Lba at, std::uint64_t sectors)
 {
   const ByteRange range = bytes_of(at, sectors, disk.table().sector_size_bytes);
@@ -39,6 +41,13 @@ void seal(Structure& structure, std::uint32_t array_crc32)
   Header header(std::move(structure.bytes));
   header.seal();
   structure.bytes.assign(header.sector().begin(), header.sector().end());
+}
+
+void seal_headers(Structures& structures)
+{
+  const std::uint32_t array_crc32 = crc32(structures.array());
+  seal(structures.primary_header, array_crc32);
+  seal(structures.backup_header, array_crc32);
 }
 
 }  // namespace
@@ -99,15 +108,15 @@ void move_slots(Structures& structures, const std::vector<SlotMove>& moves)
   for (const SlotMove& move : moves) {
     for (const std::uint32_t slot : {move.from, move.to})
       if (slot == 0 || slot > count)
-        refuse("--move {}:{}: slot {}, expected 1 to {}", move.from, move.to, slot, count);
+        refuse("move {}:{}: slot {}, expected 1 to {}", move.from, move.to, slot, count);
     if (!from.insert(move.from).second || !to.insert(move.to).second)
-      refuse("--move {}:{}: a slot is named twice", move.from, move.to);
+      refuse("move {}:{}: a slot is named twice", move.from, move.to);
     if (!is_used(move.from))
-      refuse("--move {}:{}: slot {} has no entry to move", move.from, move.to, move.from);
+      refuse("move {}:{}: slot {} has no entry to move", move.from, move.to, move.from);
   }
   for (const SlotMove& move : moves)
     if (is_used(move.to) && !from.contains(move.to))
-      refuse("--move {}:{}: slot {} is used, its entry would be lost; move it too", move.from, move.to, move.to);
+      refuse("move {}:{}: slot {} is used, its entry would be lost; move it too", move.from, move.to, move.to);
 
   for (Structure* array : {&structures.primary_array, &structures.backup_array}) {
     const auto slot = [&](std::uint32_t number) { return std::span(array->bytes).subspan((number - 1) * size, size); };
@@ -116,9 +125,15 @@ void move_slots(Structures& structures, const std::vector<SlotMove>& moves)
     for (const SlotMove& move : moves)
       std::ranges::copy(old_slot(move.from), slot(move.to).begin());
   }
-  const std::uint32_t array_crc32 = crc32(structures.array());
-  seal(structures.primary_header, array_crc32);
-  seal(structures.backup_header, array_crc32);
+  seal_headers(structures);
+}
+
+void set_last_lba(Structures& structures, std::uint32_t slot, Lba last_lba)
+{
+  const std::size_t offset = std::size_t{slot - 1} * structures.entry_size_bytes + kEndingLbaOffset;
+  for (Structure* array : {&structures.primary_array, &structures.backup_array})
+    put_field(std::span(array->bytes), offset, last_lba.value);
+  seal_headers(structures);
 }
 
 }  // namespace gptgrow

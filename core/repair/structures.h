@@ -47,4 +47,7 @@ struct SlotMove {
 /// slot does not exist, is named twice, has no entry to move, or holds one that would be lost.
 void move_slots(Structures& structures, const std::vector<SlotMove>& moves);
 
+/// Sets EndingLBA of a slot in both arrays, and the CRCs. Precondition: the slot exists.
+void set_last_lba(Structures& structures, std::uint32_t slot, Lba last_lba);
+
 }  // namespace gptgrow

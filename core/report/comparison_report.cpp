@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/comparison_report.h"
 
+#include "core/error.h"
 #include "core/report/json.h"
 #include "core/size.h"
 
@@ -173,7 +174,7 @@ std::string tools_in_words(const std::vector<std::string>& tools)
 
 std::string to_text(const Comparison& comparison, const TextStyle& style)
 {
-  std::string out = fmt::format("A: {}, {}\nB: {}, {}\n\n", comparison.a.path(), format_size(comparison.a.size_bytes()),
+  std::string out = message("A: {}, {}\nB: {}, {}\n\n", comparison.a.path(), format_size(comparison.a.size_bytes()),
                                 comparison.b.path(), format_size(comparison.b.size_bytes()));
   if (comparison.same())
     return out + emphasize(style, Emphasis::good, "same: B has A's table, as it should be on a disk of B's size") + '\n';

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/inspection.h"
 
+#include "core/table_warnings.h"
 #include "core/text.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace gptgrow {
 
 namespace {
 
-constexpr std::size_t kMbrSizeBytes = 512;
+constexpr std::uint32_t kMbrSizeBytes = 512;
 
 std::vector<SlotState> slot_states(const FoundTable& table)
 {
@@ -78,6 +80,44 @@ std::vector<Segment> segments_of(const Inspection& inspection)
   return with_free;
 }
 
+void add(std::vector<std::string>& warnings, std::vector<std::string> more)
+{
+  std::ranges::move(more, std::back_inserter(warnings));
+}
+
+/// The table that counts, with its warnings. Nothing is rebuilt: of a backup, only what is said about it holds.
+Table table_shown(const Image& image, const FoundTables& tables, TableChoice choice)
+{
+  if (choice == TableChoice::primary)
+    return choose_table(image, tables, choice);
+  Table table{.sector_size_bytes = tables.sector_size_bytes,
+              .primary = tables.backup->header,
+              .array = tables.backup->array,
+              .array_source_lba = tables.backup->header.partition_entry_lba(),
+              .backup = std::nullopt,
+              .warnings = {"the primary table is damaged, the backup is shown"}};
+  if (tables.rival)
+    table.warnings.push_back("another backup is as valid and differs, and nothing tells which one is this disk's");
+  add(table.warnings, stray_warnings(tables, &table));
+  add(table.warnings, mbr_warnings(image));
+  check_entries(table, table.warnings);
+  return table;
+}
+
+/// A file that ends before the first LBA behind its MBR does: all its fields are zeros, and its size is the problem.
+FoundTables no_tables(const Image& image, std::uint32_t sector_size_bytes)
+{
+  return {.sector_size_bytes = sector_size_bytes,
+          .sector_size_was_given = false,
+          .last_lba = Lba{0},
+          .primary = {kPrimaryLba, Header(std::vector<std::byte>(sector_size_bytes)), {},
+                      {{"size", fmt::format("{} bytes", image.size_bytes()),
+                        fmt::format("at least {}, an MBR and a header", 2 * sector_size_bytes)}}},
+          .backup = std::nullopt,
+          .rival = std::nullopt,
+          .strays = {}};
+}
+
 /// All that follows from the tables and the MBR.
 void complete(Inspection& inspection)
 {
@@ -101,9 +141,12 @@ void complete(Inspection& inspection)
 
 Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_bytes)
 {
+  const std::uint32_t least_sector_size_bytes = sector_size_bytes.value_or(kMbrSizeBytes);
+  const bool is_too_short = image.size_bytes() < 2 * std::uint64_t{least_sector_size_bytes};
   Inspection inspection{.path = image.path(),
                         .size_bytes = image.size_bytes(),
-                        .tables = find_tables(image, sector_size_bytes),
+                        .tables = is_too_short ? no_tables(image, least_sector_size_bytes)
+                                               : find_tables(image, sector_size_bytes),
                         .table = std::nullopt,
                         .mbr = std::vector<std::byte>(kMbrSizeBytes),
                         .slots = {},
@@ -112,27 +155,24 @@ Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_
                         .segments = {},
                         .layout = std::nullopt,
                         .warnings = {}};
-  image.read(0, inspection.mbr);
+  image.read(0, std::span(inspection.mbr).first(std::min<std::size_t>(kMbrSizeBytes, image.size_bytes())));
   const FoundTables& tables = inspection.tables;
   if (tables.primary.valid())
     inspection.table = TableChoice::primary;
   else if (tables.backup && tables.backup->valid())
     inspection.table = TableChoice::backup;
   if (inspection.table) {
-    // Only the warnings about the primary hold here: nothing is rebuilt.
-    const Table table = *inspection.table == TableChoice::primary
-                            ? choose_table(image, tables, TableChoice::primary)
-                            : Table{.sector_size_bytes = tables.sector_size_bytes,
-                                    .primary = tables.backup->header,
-                                    .array = {},
-                                    .array_source_lba = Lba{0},
-                                    .backup = std::nullopt,
-                                    .warnings = {"the primary table is damaged, the backup is shown"}};
+    const Table table = table_shown(image, tables, *inspection.table);
     inspection.warnings = table.warnings;
+    add(inspection.warnings, missing_data(table, tables.last_lba));
     const std::uint32_t context = image.device_sector_size_bytes();
     if (auto warning = sector_size_warning(table, context != 0 ? context : sector_size_bytes.value_or(512)))
       inspection.warnings.push_back(std::move(*warning));
   }
+  if (!tables.primary.valid())
+    add(inspection.warnings, explain_damage(image, tables));
+  if (!inspection.table)
+    add(inspection.warnings, stray_warnings(tables, nullptr));
   complete(inspection);
   return inspection;
 }
@@ -146,7 +186,9 @@ Inspection inspect(const Disk& disk)
                      .sector_size_was_given = false,
                      .last_lba = last_lba,
                      .primary = {kPrimaryLba, layout.primary, disk.table().array, {}},
-                     .backup = FoundTable{last_lba, layout.backup, disk.table().array, {}}};
+                     .backup = FoundTable{last_lba, layout.backup, disk.table().array, {}},
+                     .rival = std::nullopt,
+                     .strays = {}};
   std::vector<std::string> warnings = choose_table(disk.image(), tables, TableChoice::primary).warnings;
   // What was said about the image's tables is mended on the disk that is served; the rest still holds.
   warnings.insert(warnings.end(), disk.warnings().begin() + static_cast<std::ptrdiff_t>(disk.table().warnings.size()),

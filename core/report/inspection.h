@@ -43,7 +43,7 @@ struct Inspection {
   const FoundTable& chosen() const { return *table == TableChoice::primary ? tables.primary : *tables.backup; }
 };
 
-/// Looks at a disk on file. Damage is no error; throws Error when the file is too short to hold a GPT.
+/// Looks at a disk on file. Damage is no error, nor is a file that is too short to hold a GPT.
 Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_bytes);
 
 /// Looks at the disk that is served.

@@ -38,7 +38,7 @@ public:
 
   std::string write()
   {
-    line("{}: {}, {}-byte sectors, last LBA {}", inspection_.path, format_size(inspection_.size_bytes),
+    line("{}: {}, {}-byte sectors, last LBA {}", escaped(inspection_.path), format_size(inspection_.size_bytes),
          inspection_.tables.sector_size_bytes, inspection_.tables.last_lba.value);
     mbr();
     headers();

@@ -1,23 +1,63 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/text_style.h"
 
+#include "core/text.h"
+
 #include <fmt/format.h>
 
+#include <random>
+
 namespace gptgrow {
+
+namespace {
+
+constexpr char kEnd = '.';
+
+/// Before the letter that says which emphasis begins, or kEnd.
+const std::string& mark()
+{
+  static const std::string text = [] {
+    std::random_device random;
+    return fmt::format("\x1b{:08x}{:08x}", random(), random());
+  }();
+  return text;
+}
+
+char letter(Emphasis emphasis)
+{
+  return static_cast<char>('a' + static_cast<int>(emphasis));
+}
+
+std::string_view code(char letter_or_end)
+{
+  for (const auto& [emphasis, code] : {std::pair{Emphasis::title, "1"}, {Emphasis::good, "32"}, {Emphasis::warning, "33"},
+                                       {Emphasis::bad, "1;31"}, {Emphasis::faint, "2"}})
+    if (letter_or_end == letter(emphasis))
+      return code;
+  return "0";
+}
+
+}  // namespace
 
 std::string emphasize(const TextStyle& style, Emphasis emphasis, std::string_view text)
 {
   if (!style.color)
     return std::string(text);
-  const char* code = "";
-  switch (emphasis) {
-  case Emphasis::title: code = "1"; break;
-  case Emphasis::good: code = "32"; break;
-  case Emphasis::warning: code = "33"; break;
-  case Emphasis::bad: code = "1;31"; break;
-  case Emphasis::faint: code = "2"; break;
+  return fmt::format("{0}{1}{2}{0}{3}", mark(), letter(emphasis), text, kEnd);
+}
+
+std::string for_terminal(std::string_view text)
+{
+  std::string out;
+  while (true) {
+    const std::size_t at = text.find(mark());
+    out += escaped_lines(text.substr(0, at));
+    if (at == text.npos)
+      return out;
+    text.remove_prefix(at + mark().size());
+    out += fmt::format("\x1b[{}m", code(text.front()));
+    text.remove_prefix(1);
   }
-  return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
 std::string wrap(const TextStyle& style, std::string_view first, std::string_view text)

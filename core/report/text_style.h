@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How text is to look, and the few ways in which a word can stand out.
+// How text is to look, and the few ways in which a word can stand out. Everything that goes to a terminal passes
+// for_terminal(), which knows our own emphasis from whatever a disk, a file name or another program put into the text.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,13 @@ struct TextStyle {
 
 enum class Emphasis { title, good, warning, bad, faint };
 
-/// `text`, wrapped in the escapes for `emphasis` when the style has colour.
+/// `text`, between marks for `emphasis` when the style has colour. A mark holds a number that is drawn when the program
+/// starts: text that is not ours cannot hold one.
 std::string emphasize(const TextStyle& style, Emphasis emphasis, std::string_view text);
+
+/// `text` with the terminal's escapes where emphasize() left marks. All other control characters but newlines are made
+/// visible, as escaped_lines() does.
+std::string for_terminal(std::string_view text);
 
 /// `text` broken at spaces so that each line fits style.width, the first begun with `first`, the rest with as many
 /// spaces. Ends with a newline.

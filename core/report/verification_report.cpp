@@ -33,19 +33,41 @@ std::string place(const Difference& difference, std::uint32_t sector_size_bytes)
   return text + words(difference.kind);
 }
 
-std::string data_line(const Verification& verification, const Pieces& pieces, const VerifyOptions& options)
+std::string data_line(const Verification& verification, const Pieces& pieces)
 {
   if (const auto& difference = verification.difference)
     return fmt::format("data: the first difference is at {}: 0x{:02x}, expected 0x{:02x}",
                        place(*difference, pieces.structures().sector_size_bytes),
                        std::to_integer<unsigned>(difference->found), std::to_integer<unsigned>(difference->expected));
-  if (!options.data)
+  if (!verification.data_compared)
     return "data: not compared";
   if (verification.stopped)
     return fmt::format("data: stopped after {}, no difference so far", short_size(verification.compared_bytes));
-  const std::uint64_t skipped = options.free_space ? 0 : pieces.free_space().size;
   return fmt::format("data: same, {} of data and holes compared{}", short_size(verification.compared_bytes),
-                     skipped == 0 ? "" : fmt::format("; {} behind the image not compared", short_size(skipped)));
+                     verification.past_cache ? "" : ", through the page cache: it cannot be read past that");
+}
+
+std::string free_space_line(const Verification& verification, const Pieces& pieces, const VerifyOptions& options)
+{
+  if (!verification.data_compared || options.free_space || pieces.free_space().size == 0)
+    return "";
+  return fmt::format("free space, {} bytes, was not compared: the image has nothing there\n", pieces.free_space().size);
+}
+
+std::string table_line(const Verification& verification)
+{
+  const std::string id = verification.cut_off_id.empty() ? "" : fmt::format(" ({})", verification.cut_off_id);
+  if (verification.cut_off == CutOff::in_data)
+    return fmt::format("table: none: a restore{} is unfinished; the same restore completes it", id);
+  if (verification.cut_off == CutOff::in_table)
+    return fmt::format("table: not whole: a restore{} was cut off while it wrote the table; the same restore completes it",
+                       id);
+  return verification.table.empty() ? "table: same" : "table: differs";
+}
+
+const char* word(const std::optional<CutOff>& cut_off)
+{
+  return *cut_off == CutOff::in_data ? "data" : "table";
 }
 
 }  // namespace
@@ -56,14 +78,15 @@ std::string to_text(const Verification& verification, const Pieces& pieces, cons
   const auto verdict = [&](bool same, const std::string& text) {
     return emphasize(style, same ? Emphasis::good : Emphasis::bad, text) + '\n';
   };
-  std::string out = fmt::format("{} on {}, {}\n", pieces.disk().image().path(), target,
+  std::string out = fmt::format("{} on {}, {}\n", escaped(pieces.disk().image().path()), escaped(target),
                                 format_size(pieces.disk().size_bytes()));
-  out += verdict(verification.table.empty(), verification.table.empty() ? "table: same" : "table: differs");
+  out += verdict(verification.table.empty(), table_line(verification));
   if (verification.comparison && !verification.comparison->same())
     out += '\n' + to_text(*verification.comparison, style);
-  if (!verification.table.empty())
+  if (!verification.table.empty() && !verification.cut_off)
     out += fmt::format("\nThe table's bytes (- found, + expected)\n{}\n", to_text(verification.table, style));
-  return out + verdict(!verification.difference && !verification.stopped, data_line(verification, pieces, options));
+  out += verdict(!verification.difference && !verification.stopped, data_line(verification, pieces));
+  return out + free_space_line(verification, pieces, options);
 }
 
 std::string to_json(const Verification& verification, const Pieces& pieces, const std::string& target,
@@ -79,9 +102,11 @@ std::string to_json(const Verification& verification, const Pieces& pieces, cons
                   {"name", found->entry ? Json(to_utf8(found->entry->name)) : Json()},
                   {"found_hex", to_hex(std::span(&found->found, 1))},
                   {"expected_hex", to_hex(std::span(&found->expected, 1))}};
-  Json data{{"same", !verification.difference},
+  Json data{{"same", !verification.difference && !verification.stopped},
             {"complete", !verification.stopped},
             {"compared_bytes", verification.compared_bytes},
+            {"past_page_cache", verification.past_cache},
+            {"free_space_bytes", pieces.free_space().size},
             {"free_space_compared", options.free_space},
             {"first_difference", difference}};
   return dump({{"image", pieces.disk().image().path()},
@@ -90,9 +115,10 @@ std::string to_json(const Verification& verification, const Pieces& pieces, cons
                {"sector_size_bytes", sector_size_bytes},
                {"same", verification.same()},
                {"table", {{"same", verification.table.empty()},
+                          {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},
                           {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
                           {"changes", json_of(verification.table)}}},
-               {"data", options.data ? data : Json()}});
+               {"data", verification.data_compared ? data : Json()}});
 }
 
 }  // namespace gptgrow

@@ -12,7 +12,7 @@ namespace gptgrow {
 /// What makes a restore the same one. The id is also on the target while the restore is unfinished.
 struct RestoreIdentity {
   std::string id;     // a UUID
-  std::string image;  // size, and times of the last change of content and inode, or what a device is
+  std::string image;  // size, and when or by what its content was last seen to change, and more: image_identity()
   std::uint64_t size_bytes = 0;   // of the served disk
   std::uint32_t table_crc32 = 0;  // of the served table, which the options for reading the image change too
   std::string free_space;         // what becomes of it
@@ -26,6 +26,9 @@ public:
   const RestoreIdentity& identity() const { return identity_; }
 
   void add(ByteRange range);
+
+  /// Nothing is done.
+  bool is_empty() const { return done_.empty(); }
 
   /// The first byte at or behind `offset` that is not done; size_bytes when all are.
   std::uint64_t first_missing(std::uint64_t offset) const;

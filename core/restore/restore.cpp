@@ -2,8 +2,12 @@
 #include "core/restore/restore.h"
 
 #include "core/error.h"
+#include "core/restore/image_state.h"
+#include "core/restore/taken_space.h"
+#include "core/restore/unfinished_mark.h"
 #include "core/size.h"
 #include "core/target/durable_file.h"
+#include "core/target/holders.h"
 #include "core/target/medium.h"
 
 #include <boost/uuid/random_generator.hpp>
@@ -12,7 +16,6 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <mutex>
@@ -37,6 +40,7 @@ constexpr std::uint64_t kEdgeBytes = 1024 * 1024;
 constexpr auto kQuick = std::chrono::milliseconds(50);
 constexpr auto kSlow = std::chrono::milliseconds(250);
 constexpr auto kCheckpointInterval = std::chrono::seconds(5);
+constexpr auto kFreeSpaceTime = std::chrono::seconds(10);  // for what is not part of the image
 
 /// Calls `act` for `range` in steps that grow while they are quick, so that the work can be stopped. False: it was.
 template <typename Act>
@@ -60,35 +64,6 @@ bool in_steps(ByteRange range, Monitor& monitor, Act act)
   return true;
 }
 
-/// What an unfinished target holds in the place of the primary header.
-std::vector<std::byte> unfinished_text(const RestoreIdentity& identity)
-{
-  const std::string text = fmt::format("unfinished restore by gptgrow, {}\n", identity.id);
-  std::vector<std::byte> bytes(kAtomicBytes);
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
-
-struct stat status_of(const Image& image)
-{
-  struct stat status;
-  if (::fstat(image.fd(), &status) == -1)
-    throw std::system_error(errno, std::generic_category(), image.path());
-  return status;
-}
-
-std::string text_of(const timespec& time)
-{
-  return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
-}
-
-/// When the bytes of a file were last changed; nothing for a device.
-std::string time_of(const Image& image)
-{
-  const struct stat status = status_of(image);
-  return S_ISREG(status.st_mode) ? text_of(status.st_mtim) : "";
-}
-
 constexpr std::pair<std::string_view, FreeSpace> kFreeSpaceWords[] = {
   {"discard", FreeSpace::discard}, {"zero", FreeSpace::zero}, {"keep", FreeSpace::keep}};
 
@@ -99,16 +74,11 @@ std::string word_of(FreeSpace free_space)
 
 RestoreIdentity identity_of(const Disk& disk, const Structures& structures, FreeSpace free_space)
 {
-  const struct stat status = status_of(disk.image());
-  const std::string image = S_ISREG(status.st_mode)
-                                ? fmt::format("modified {}, changed {}", text_of(status.st_mtim),
-                                              text_of(status.st_ctim))
-                                : hardware_name(status.st_rdev);
   std::vector<std::byte> table;
   for (const Structure* structure : structures.all())
     table.insert(table.end(), structure->bytes.begin(), structure->bytes.end());
-  return {to_string(boost::uuids::random_generator()()), fmt::format("{} bytes, {}", disk.image().size_bytes(), image),
-          disk.size_bytes(), crc32(table), word_of(free_space)};
+  return {to_string(boost::uuids::random_generator()()), image_identity(disk), disk.size_bytes(), crc32(table),
+          word_of(free_space)};
 }
 
 bool is_same_path(const std::string& a, const std::string& b)
@@ -128,6 +98,36 @@ void for_each_missing(const ProgressMap& map, ByteRange range, Use use)
     use(ByteRange{at, end - at});
     at = end;
   }
+}
+
+/// Whether there is something of that name. What cannot be looked at is not taken for nothing.
+bool exists(const std::string& path)
+{
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0)
+    return true;
+  if (errno != ENOENT)
+    throw std::system_error(errno, std::generic_category(), path);
+  return false;
+}
+
+/// Of a new file: who may not read the image, may not read a copy of it. A device's group means nothing elsewhere.
+mode_t mode_of_copy(const Image& image)
+{
+  struct stat status;
+  if (::fstat(image.fd(), &status) == -1)
+    throw std::system_error(errno, std::generic_category(), image.path());
+  constexpr mode_t kOwner = S_IRUSR | S_IWUSR, kAll = kOwner | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
+  if (S_ISREG(status.st_mode))
+    return kOwner | (status.st_mode & kAll);
+  return status.st_mode & S_IROTH ? kAll : kOwner;
+}
+
+void remove_if_possible(const std::string& path) noexcept
+try {
+  remove_file(path);
+} catch (const std::exception&) {
+  // What went wrong before is what counts.
 }
 
 /// The size that the user asks for, if any.
@@ -207,38 +207,54 @@ FreeSpace parse_free_space(std::string_view word)
   for (const auto& [name, value] : kFreeSpaceWords)
     if (name == word)
       return value;
-  refuse("free-space={}: expected discard, zero or keep", word);
+  refuse("free-space: \"{}\", expected discard, zero or keep", word);
 }
 
 Restore::Restore(const RestoreOptions& options) : options_(options)
 {
-  std::error_code ignored;
-  if (std::filesystem::exists(options_.target, ignored)) {
+  const bool is_there = exists(options_.target);
+  if (is_there) {
     target_.emplace(options_.target);
+    unseen_ = target_->unseen_holders();
+  }
+  check_relation();
+  if (is_there) {
     check_target();
     // The target's sector size counts too.
     options_.disk.size.clear();
     options_.disk.reference = options_.target;
   } else if (options_.disk.size.empty() && options_.disk.reference.empty()) {
-    refuse("{}: no such file or device; --size or --reference would make a file", options_.target);
+    refuse_with({"size", "SIZE", "would make a file"}, "{}: no such file or device", options_.target);
   }
   disk_.emplace(options_.disk);
   check_sector_size();
   pieces_.emplace(*disk_);
-  image_time_ = time_of(disk_->image());
+  image_state_ = content_state(*disk_);
   if (target_)
     look_at_target();
   check_map();
 }
 
+void Restore::check_relation()
+{
+  const std::string &target = options_.target, &image = options_.disk.file;
+  const Relation relation = relation_of(Image(image), target);
+  switch (relation.kind) {
+  case Relation::Kind::none: break;
+  case Relation::Kind::same: refuse("{}: is the image itself, {}, or a part of it", target, image);
+  case Relation::Kind::image_on_target: refuse("{}: the image, {}, lies on it: it would be overwritten", target, image);
+  case Relation::Kind::target_on_image:
+    refuse("{}: lies on the image, {}: that would change while it is read", target, image);
+  }
+  unseen_.insert(unseen_.end(), relation.unseen.begin(), relation.unseen.end());
+}
+
 void Restore::check_target()
 {
   const Image target(options_.target);
-  if (same_medium(target, Image(options_.disk.file)))
-    refuse("{}: is the image itself, {}, or a part of it", options_.target, options_.disk.file);
   const auto size_bytes = asked_size(options_.disk);
   if (size_bytes && *size_bytes != target.size_bytes())
-    refuse("{}: {}, not the size asked for, {}: what exists keeps its size; leave --size and --reference out, or name a "
+    refuse("{}: {}, not the size asked for, {}: what exists keeps its size; ask for none, or name a "
            "new file", options_.target, format_size(target.size_bytes()), format_size(*size_bytes));
 }
 
@@ -249,8 +265,9 @@ void Restore::check_sector_size()
   const std::uint32_t found = Image(options_.target).device_sector_size_bytes();
   const std::uint32_t expected = disk_->table().sector_size_bytes;
   if (found != 0 && found != expected && !options_.disk.sector_size_bytes)
-    refuse("{}: sectors of {} bytes, expected {} as in the table of {}: its partitions would not be seen there; "
-           "--sector-size {} restores all the same", options_.target, found, expected, options_.disk.file, expected);
+    refuse_with({"sector-size", fmt::format("{}", expected), "restores all the same"},
+                "{}: sectors of {} bytes, expected {} as in the table of {}: its partitions would not be seen there",
+                options_.target, found, expected, options_.disk.file);
 }
 
 void Restore::look_at_target()
@@ -280,8 +297,11 @@ void Restore::check_map()
   if (!path.empty()) {
     for (const std::string& other : {options_.target, options_.disk.file})
       if (is_same_path(path, other))
-        refuse("--map {}: is {} itself; name another file", path, other);
+        refuse("map {}: is {} itself; name another file", path, other);
     map_ = load_map(path);
+    // Cut off before anything was written, or anything kept: there is nothing to go on from.
+    if (map_ && map_->is_empty())
+      map_.reset();
   }
   if (!map_) {
     map_.emplace(identity);
@@ -296,7 +316,7 @@ void Restore::check_map()
   if (then.size_bytes != identity.size_bytes)
     refuse_map(fmt::format("to a disk of {} bytes, {} has {}", then.size_bytes, options_.target, identity.size_bytes));
   if (then.free_space != identity.free_space)
-    refuse_map(fmt::format("with --free-space {}", then.free_space));
+    refuse_map(fmt::format("with free space {}", then.free_space));
   if (then.image != identity.image || then.table_crc32 != identity.table_crc32)
     refuse_map(fmt::format("{} was another image, or has been changed since, or was read with other options",
                            options_.disk.file));
@@ -310,31 +330,44 @@ void Restore::check_map()
   const auto holds = [](const std::vector<std::byte>& bytes, const Structure& structure) {
     return std::ranges::equal(bytes, std::span(structure.bytes).first(kAtomicBytes));
   };
-  const bool is_unfinished = found == unfinished_text(then) && is_zero(first);
+  const bool is_unfinished = found == unfinished_mark(then.id) && is_zero(first);
   const bool table_is_being_written = map_->first_missing(0) == identity.size_bytes && holds(found, header) &&
                                       (is_zero(first) || holds(first, mbr));
   if (!is_unfinished && !table_is_being_written)
     refuse_map(fmt::format("{} does not hold what that one left there, at bytes 0 and {}", options_.target,
                            header.offset));
   resumes_ = true;
+  earlier_bytes_ = count_done();
+}
+
+std::uint64_t Restore::count_done() const
+{
+  std::uint64_t bytes = 0;
+  for_each_piece(*pieces_, [&](const Piece& piece) {
+    const bool is_zeroed = piece.kind == Piece::Kind::free_space && options_.free_space == FreeSpace::zero;
+    if (piece.kind != Piece::Kind::data && piece.kind != Piece::Kind::hole && !is_zeroed)
+      return;
+    bytes += piece.range.size;
+    for_each_missing(*map_, piece.range, [&](ByteRange part) { bytes -= part.size; });
+  });
+  return bytes;
 }
 
 void Restore::check_image_unchanged() const
 {
-  const std::string time = time_of(disk_->image());
-  if (time != image_time_)
-    refuse("{}: was changed while it was copied (at {}): what was copied is a mixture; nothing may write to an image that "
-           "is restored", disk_->image().path(), time);
+  if (const std::string now = content_state(*disk_); now != image_state_)
+    refuse("{}: was changed while it was copied (before: {}; now: {}): what was copied is a mixture; nothing may write to "
+           "an image that is restored", disk_->image().path(), image_state_, now);
 }
 
 bool Restore::run(Monitor& monitor)
 {
   if (!target_) {
-    target_.emplace(options_.target, disk_->size_bytes());
+    target_.emplace(options_.target, disk_->size_bytes(), mode_of_copy(disk_->image()));
     is_new_ = true;
   }
   if (!resumes_) {
-    if (!take_space(monitor))
+    if (!prepare(monitor))
       return false;
     state_ = State::incomplete;
     wipe();
@@ -347,27 +380,54 @@ bool Restore::run(Monitor& monitor)
   monitor.begin(Monitor::Phase::writing_table, 0);
   write_tables();
   state_ = State::complete;
-  if (!options_.map_path.empty())
-    remove_file(options_.map_path);
+  remove_map();
   return true;
 }
 
-/// A full file system shows before anything is lost. A file that was made in vain goes away.
-bool Restore::take_space(const Monitor& monitor)
-try {
-  if (target_->is_block_device())
-    return true;
+/// What may want for space comes before anything is lost; what was made or taken in vain goes away again.
+bool Restore::prepare(const Monitor& monitor)
+{
+  TakenSpace space(*target_);
+  const auto undo = [&] {
+    space.give_back();
+    if (is_new_)
+      remove_if_possible(options_.target);
+    if (!options_.map_path.empty())
+      remove_if_possible(options_.map_path);
+  };
+  try {
+    if (!options_.map_path.empty())
+      save_map(options_.map_path, *map_);
+    if (target_->is_block_device() || space.take(data_ranges(), monitor))
+      return true;
+  } catch (...) {
+    undo();
+    throw;
+  }
+  undo();
+  return false;
+}
+
+std::vector<ByteRange> Restore::data_ranges() const
+{
+  std::vector<ByteRange> ranges;
   for_each_piece(*pieces_, [&](const Piece& piece) {
-    if (piece.kind == Piece::Kind::data && !monitor.stop)
-      target_->allocate(piece.range);
+    if (piece.kind == Piece::Kind::data)
+      ranges.push_back(piece.range);
   });
-  if (monitor.stop && is_new_)
-    remove_file(options_.target);
-  return !monitor.stop;
-} catch (...) {
-  if (is_new_)
-    remove_file(options_.target);
-  throw;
+  return ranges;
+}
+
+/// The disk is complete, whatever becomes of its map.
+void Restore::remove_map()
+{
+  if (options_.map_path.empty())
+    return;
+  try {
+    remove_file(options_.map_path);
+  } catch (const std::system_error& e) {
+    notes_.push_back(fmt::format("the map of the complete restore could not be removed: {}", e.what()));
+  }
 }
 
 void Restore::wipe()
@@ -397,7 +457,7 @@ void Restore::wipe_tables()
 {
   const std::uint64_t size_bytes = disk_->size_bytes();
   std::vector<std::byte> head(std::min(kHeadBytes, size_bytes)), tail(std::min(kTailBytes, size_bytes));
-  std::ranges::copy(unfinished_text(map_->identity()),
+  std::ranges::copy(unfinished_mark(map_->identity().id),
                     head.begin() + static_cast<std::ptrdiff_t>(pieces_->structures().primary_header.offset));
   target_->write(size_bytes - tail.size(), tail);
   // It may be anywhere.
@@ -444,28 +504,36 @@ bool Restore::free_free_space(Monitor& monitor, Checkpoints& checkpoints)
   const ByteRange range{start, std::max(pieces_->free_space().end(), start) - start};
   if (range.size == 0)
     return true;
-  monitor.begin(Monitor::Phase::preparing, range.size);
   const auto zero = [&](ByteRange part) {
     target_->zero(part);
     checkpoints.add(part);
   };
-  if (options_.free_space == FreeSpace::zero)
+  if (options_.free_space == FreeSpace::zero) {
+    monitor.begin(Monitor::Phase::preparing, range.size);
     return in_steps(range, monitor, zero);
+  }
   // Devices pass over a granule that is only partly theirs to discard.
   const ByteRange whole = aligned_part(range, kEdgeBytes);
-  bool can_discard = true;
-  const bool finished = in_steps(whole, monitor, [&](ByteRange part) {
-    can_discard = can_discard && target_->discard(part);
-  });
-  if (!finished)
+  ByteRange left = whole;
+  const auto deadline = Clock::now() + kFreeSpaceTime;
+  const auto free_it = [&](auto act) {
+    bool can = true;
+    monitor.begin(Monitor::Phase::preparing, left.size);
+    return in_steps(left, monitor, [&](ByteRange part) {
+      can = can && act(part);
+      if (can)
+        left = {part.end(), whole.end() - part.end()};
+    });
+  };
+  if (!free_it([&](ByteRange part) { return target_->discard(part); }) ||
+      !free_it([&](ByteRange part) { return Clock::now() < deadline && target_->zero_by_device(part); }))
     return false;
-  if (!can_discard)
-    notes_.push_back(fmt::format("bytes {}-{}, behind the image, are left as they are: the device cannot discard; "
-                                 "--free-space zero writes zeros there", range.offset, range.end() - 1));
-  else
-    for (const ByteRange edge : {ByteRange{range.offset, whole.offset - range.offset},
-                                 ByteRange{whole.end(), range.end() - whole.end()}})
-      target_->zero(edge);
+  if (left.size != 0)
+    free_space_left_ = left == whole ? range : ByteRange{left.offset, range.end() - left.offset};
+  if (left != whole || whole.size == 0)
+    target_->zero({range.offset, whole.offset - range.offset});
+  if (left.size == 0)
+    target_->zero({whole.end(), range.end() - whole.end()});
   checkpoints.add(range);
   return true;
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // An image onto a disk, in an order that never leaves a valid table over incomplete data:
 //
-//   1. both tables of the target are wiped, at the places of either sector size
-//   2. signatures of what was there before, in the space that the image does not reach
-//   3. holes, that space, data
-//   4. the backup GPT
-//   5. the primary GPT
-//   6. the MBR
+//   1. what may want for space: the map, and the space of a file
+//   2. both tables of the target are wiped, at the places of either sector size
+//   3. signatures of what was there before, in the space that the image does not reach
+//   4. holes, that space, data
+//   5. the backup GPT
+//   6. the primary GPT
+//   7. the MBR
 //
-// each durable before the next begins. While it is unfinished, a text in the place of the primary header says so.
+// each durable before the next begins. While it is unfinished, a text in the place of the primary header says so. From 5
+// on, a tool may see a valid table: all data is there then, and only the primary or the MBR may be missing yet.
 #pragma once
 
 #include "core/restore/monitor.h"
@@ -22,7 +24,7 @@ namespace gptgrow {
 
 /// What becomes of the space behind the image and all partitions.
 enum class FreeSpace {
-  discard,  // given back to the device where it can do that, else left
+  discard,  // given back to the device where it can do that, else zeros that it writes within seconds, else left
   zero,
   keep,
 };
@@ -47,11 +49,17 @@ public:
   bool makes_file() const { return !target_; }
   bool resumes() const { return resumes_; }
 
+  /// What the map says that an earlier run wrote, and run() does not look at: data, and what was made zeros.
+  std::uint64_t earlier_bytes() const { return earlier_bytes_; }
+
   /// What the target holds now; nothing for a file that is to be made.
   const Contents& contents() const { return contents_; }
 
   /// Signatures in the free space, which run() wipes unless it goes on from a map.
   const std::vector<Signature>& stale_signatures() const { return stale_signatures_; }
+
+  /// Why the target might be held, or be the image, all the same: what cannot be seen, a sentence each.
+  const std::vector<std::string>& unseen() const { return unseen_; }
 
   /// Does it all. False: stopped before the table was written. Not to be called twice. The map is gone when all is done.
   bool run(Monitor& monitor);
@@ -68,18 +76,24 @@ public:
   /// After run(): what a person should know of what was done, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
+  /// After run(): what should be given back to the device, and is left as it was.
+  std::optional<ByteRange> free_space_left() const { return free_space_left_; }
+
   /// After run(): the target, still held.
   DeviceTarget& target() { return *target_; }
 
 private:
   class Checkpoints;
 
+  void check_relation();
   void check_target();
   void check_sector_size();
   void look_at_target();
   void check_map();
   void check_image_unchanged() const;
-  bool take_space(const Monitor& monitor);
+  std::uint64_t count_done() const;
+  bool prepare(const Monitor& monitor);
+  std::vector<ByteRange> data_ranges() const;
   void wipe();
   void wipe_tables();
   void mark_what_needs_nothing();
@@ -88,20 +102,24 @@ private:
   bool free_free_space(Monitor& monitor, Checkpoints& checkpoints);
   bool copy(Monitor& monitor, Checkpoints& checkpoints);
   void write_tables();
+  void remove_map();
 
   RestoreOptions options_;
   std::optional<DeviceTarget> target_;
+  std::vector<std::string> unseen_;
   std::optional<Disk> disk_;
   std::optional<Pieces> pieces_;
-  std::string image_time_;  // of its last change when it was opened
+  std::string image_state_;  // when it was opened
   Contents contents_;
   std::vector<Signature> stale_signatures_;
   std::optional<ByteRange> old_backup_header_;
   std::optional<ProgressMap> map_;  // kept even where it is not saved
   bool resumes_ = false;
+  std::uint64_t earlier_bytes_ = 0;
   bool is_new_ = false;
   State state_ = State::untouched;
   std::vector<std::string> notes_;
+  std::optional<ByteRange> free_space_left_;
 };
 
 }  // namespace gptgrow

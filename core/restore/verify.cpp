@@ -3,10 +3,15 @@
 
 #include "core/error.h"
 #include "core/restore/transfer.h"
+#include "core/restore/unfinished_mark.h"
 #include "core/size.h"
 #include "core/target/direct.h"
 
+#include <cerrno>
+#include <system_error>
+
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -21,6 +26,32 @@ std::optional<Comparison> diagnose(const std::string& image, const Image& target
   } catch (const Error&) {
     return std::nullopt;  // no table to speak of
   }
+}
+
+void check_is_held(const Image& target, int held)
+{
+  struct stat now, then;
+  if (::fstat(target.fd(), &now) == -1 || ::fstat(held, &then) == -1)
+    throw std::system_error(errno, std::generic_category(), target.path());
+  const bool is_same = S_ISBLK(then.st_mode) ? S_ISBLK(now.st_mode) && now.st_rdev == then.st_rdev
+                                             : now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+  if (!is_same)
+    refuse("{}: is not what was written any more: something else has that name now", target.path());
+}
+
+/// From the order in which a restore writes: data, backup, primary, MBR.
+template <typename Read>
+void look_for_cut_off(const Structures& table, const Read& read, Verification& result)
+{
+  const auto is_there = [&](const Structure& structure) { return read(structure.range()) == structure.bytes; };
+  const bool backup_is_there = is_there(table.backup_array) && is_there(table.backup_header);
+  const std::vector<std::byte> header = read({table.primary_header.offset, kAtomicBytes});
+  result.cut_off_id = unfinished_id(header);
+  if (!result.cut_off_id.empty())
+    result.cut_off = backup_is_there ? CutOff::in_table : CutOff::in_data;
+  else if (backup_is_there && is_there(table.primary_header) && is_there(table.primary_array) &&
+           is_zero(read(table.mbr.range())) && !is_zero(table.mbr.bytes))
+    result.cut_off = CutOff::in_table;
 }
 
 Difference difference_at(const Pieces& pieces, std::uint64_t offset, std::byte found)
@@ -93,6 +124,8 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   const Image target(path);
   if (target.size_bytes() != pieces.disk().size_bytes())
     refuse("{}: {}, expected {}", path, format_size(target.size_bytes()), format_size(pieces.disk().size_bytes()));
+  if (options.held != -1)
+    check_is_held(target, options.held);
   // What cannot be read past the page cache shall come from the medium too.
   (void)::fdatasync(target.fd());
   (void)::posix_fadvise(target.fd(), 0, 0, POSIX_FADV_DONTNEED);
@@ -109,10 +142,14 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   std::erase_if(result.table, [&](const Change& change) {
     return pieces.at({change.range.offset, 1}).kind != Piece::Kind::table;
   });
+  result.past_cache = direct.get() != -1;
   if (!result.table.empty())
+    look_for_cut_off(pieces.structures(), read, result);
+  if (!result.table.empty() && !result.cut_off)
     result.comparison = diagnose(pieces.disk().image().path(), target, pieces.disk().table().sector_size_bytes);
-  if (!options.data)
+  if (!options.data || result.cut_off == CutOff::in_data)
     return result;
+  result.data_compared = true;
 
   std::uint64_t total_bytes = 0;
   for_each_piece(pieces, [&](const Piece& piece) {

@@ -10,8 +10,15 @@
 namespace gptgrow {
 
 struct VerifyOptions {
-  bool data = true;        // data and holes, not only the table
-  bool free_space = true;  // zeros behind the image too
+  bool data = true;         // data and holes, not only the table
+  bool free_space = false;  // also that there are zeros behind the image and all partitions, where it has nothing
+  int held = -1;            // the target, where it is open already: `path` must still be that
+};
+
+/// How far a restore came that was cut off, as the disk tells.
+enum class CutOff {
+  in_data,   // its text is in the place of the primary header, and there is no backup
+  in_table,  // all data was there; some of the table is not
 };
 
 /// The first byte that differs.
@@ -24,16 +31,20 @@ struct Difference {
 
 struct Verification {
   std::vector<Change> table;             // before: what the disk holds; after: what it should hold
-  std::optional<Comparison> comparison;  // the diagnosis, where `table` is not empty and the disk has a valid GPT
+  std::optional<CutOff> cut_off;         // nothing else is wrong with the table then
+  std::string cut_off_id;                // of that restore, where the disk tells
+  std::optional<Comparison> comparison;  // the diagnosis, where `table` is not empty for another reason, and the disk has a valid GPT
+  bool data_compared = false;            // or begun to be; never of a restore that was cut off in the data
   std::optional<Difference> difference;  // of data, holes and free space
   std::uint64_t compared_bytes = 0;      // of these
+  bool past_cache = false;               // read from the medium, past what the kernel remembers of it
   bool stopped = false;                  // before the end
 
   bool same() const { return table.empty() && !difference && !stopped; }
 };
 
 /// Compares the file or device at `path` with the disk that `pieces` describe, which has its size. Throws Error when
-/// it has another; failed system calls are std::system_error.
+/// it has another, or is not what is held; failed system calls are std::system_error.
 Verification verify(const Pieces& pieces, const std::string& path, const VerifyOptions& options, Monitor& monitor);
 
 }  // namespace gptgrow

@@ -55,7 +55,7 @@ void replace_file(const std::string& path, std::string_view text)
   if (fd.get() == -1)
     fail(path);
   try {
-    write_and_sync(fd, temporary, text);
+    write_and_sync(fd, path, text);
     if (::rename(temporary.c_str(), path.c_str()) == -1)
       fail(path);
   } catch (...) {

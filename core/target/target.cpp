@@ -6,7 +6,7 @@
 #include "core/file_io.h"
 #include "core/target/direct.h"
 #include "core/target/durable_file.h"
-#include "core/target/medium.h"
+#include "core/target/holders.h"
 
 #include <fmt/format.h>
 
@@ -29,13 +29,17 @@ namespace {
   throw std::system_error(error, std::generic_category(), what);
 }
 
-/// Why the device cannot be had alone.
-std::string in_use(const std::string& path, dev_t device)
+/// Refuses what somebody holds.
+[[noreturn]] void refuse_held(const std::string& path, const std::vector<Holder>& holders)
 {
-  const std::vector<std::string> sentences = holders(device);
-  return sentences.empty()
-             ? fmt::format("{}: in use by another program; stop that first (lsblk and fuser show more)", path)
-             : fmt::format("{}: in use: {}; unmount or stop that first", path, fmt::join(sentences, "; "));
+  if (holders.empty())
+    refuse("{}: in use by another program; stop that first (lsblk and fuser show more)", path);
+  if (holders.size() == 1 && holders.front().kind == Holder::Kind::loop && holders.front().what == path)
+    refuse("{0}: in use by {1}; name that device instead, or detach it (losetup -d {1})", path, holders.front().by);
+  std::vector<std::string> sentences;
+  for (const Holder& holder : holders)
+    sentences.push_back(to_string(holder));
+  refuse("{}: in use: {}; unmount or stop that first", path, fmt::join(sentences, "; "));
 }
 
 bool is_unsupported(int error)
@@ -62,19 +66,29 @@ DeviceTarget::DeviceTarget(const std::string& path) : path_(path)
   // On a block device, O_EXCL without O_CREAT fails while anything else holds the disk or one of its partitions.
   fd_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | (is_block_device_ ? O_EXCL : 0)));
   if (fd_.get() == -1 && errno == EBUSY)
-    throw Error(in_use(path, status.st_rdev));
+    refuse_held(path, find_holders(path, status).holders);
   if (fd_.get() == -1)
     fail(errno, path + ": cannot be opened for writing");
   // The superuser may open a read-only device for writing; the first write would fail.
   if (int read_only = 0; is_block_device_ && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 && read_only != 0)
     refuse("{}: cannot be opened for writing: the device is read-only", path);
-  if (const std::string loop = loop_device_over(fd_.get()); !loop.empty())
-    refuse("{}: in use by {}; name that device instead, or detach it (losetup -d {})", path, loop, loop);
+  if (::fstat(fd_.get(), &status) == -1)
+    fail(errno, path);
   hold();
+  refuse_if_held(status);
 }
 
-DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes)
-    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0666))
+void DeviceTarget::refuse_if_held(const struct stat& status)
+{
+  Holding holding = find_holders(path_, status);
+  if (!holding.holders.empty())
+    refuse_held(path_, holding.holders);
+  claims_ = std::move(holding.claims);
+  unseen_holders_ = std::move(holding.unseen);
+}
+
+DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode)
+    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, mode))
 {
   if (fd_.get() == -1 && errno == EEXIST)
     refuse("{}: exists already", path);
@@ -167,16 +181,22 @@ bool DeviceTarget::discard(ByteRange range)
          (is_block_device_ ? ::ioctl(fd_.get(), BLKDISCARD, place) : fallocate_hole(fd_.get(), range)) == 0;
 }
 
-void DeviceTarget::allocate(ByteRange range)
+bool DeviceTarget::zero_by_device(ByteRange range)
 {
-  if (is_block_device_)
-    return;
+  // Punching does not fall back to sending zeros.
+  range = aligned_part(range, kDirectAlignment);
+  return range.size == 0 || (fallocate_hole(fd_.get(), range) == 0 && ends_are_zero(range));
+}
+
+bool DeviceTarget::allocate(ByteRange range)
+{
   int result = 0;
   do
     result = ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
   while (result == -1 && errno == EINTR);
   if (result == -1 && !is_unsupported(errno))
     fail(errno, fmt::format("{}: taking space for bytes {}-{}", path_, range.offset, range.end() - 1));
+  return result == 0;
 }
 
 std::optional<std::string> DeviceTarget::reread_partitions()

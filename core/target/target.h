@@ -8,6 +8,8 @@
 #include <atomic>
 #include <optional>
 
+#include <sys/stat.h>
+
 namespace gptgrow {
 
 /// What a disk writes at once, however long its sectors are.
@@ -30,16 +32,19 @@ public:
 /// once, for bytes that no two of them share.
 class DeviceTarget : public Target {
 public:
-  /// Throws Error when `path` is mounted or otherwise in use, is neither a file nor a block device, or backs a loop
-  /// device; std::system_error when it cannot be opened for writing.
+  /// Throws Error when anything holds any byte of `path`, at any depth, or when that is neither a file nor a block device;
+  /// std::system_error when it cannot be opened for writing.
   explicit DeviceTarget(const std::string& path);
 
-  /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name.
-  DeviceTarget(const std::string& path, std::uint64_t size_bytes);
+  /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name. The umask counts.
+  DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode = 0666);
 
   const std::string& path() const { return path_; }
   int fd() const { return fd_.get(); }
   bool is_block_device() const { return is_block_device_; }
+
+  /// Why a holder of what was there might not have been found, a sentence each.
+  const std::vector<std::string>& unseen_holders() const { return unseen_holders_; }
 
   void write(std::uint64_t offset, std::span<const std::byte> bytes) override;
   void flush() override;
@@ -56,8 +61,11 @@ public:
   /// device reads there afterwards is its own choice.
   bool discard(ByteRange range);
 
-  /// Takes the space for `range` of a file, so that a full file system shows before anything is written.
-  void allocate(ByteRange range);
+  /// Makes a device write zeros itself, if it can do that without being sent them. False: it cannot, or failed at it.
+  bool zero_by_device(ByteRange range);
+
+  /// Takes the space for `range` of a file. False: the file system does not do that.
+  bool allocate(ByteRange range);
 
   /// Makes the kernel read the partition table of a block device again. Returns why it did not, or nothing.
   std::optional<std::string> reread_partitions();
@@ -66,12 +74,15 @@ private:
   enum class ZeroMethod { punch, device, write };
 
   void hold();
+  void refuse_if_held(const struct stat& status);
   bool try_zero(ZeroMethod method, ByteRange range);
   bool ends_are_zero(ByteRange range);
 
   std::string path_;
   FileDescriptor fd_;
   FileDescriptor direct_;
+  std::vector<FileDescriptor> claims_;  // of what is below
+  std::vector<std::string> unseen_holders_;
   bool is_block_device_ = false;
   std::atomic<ZeroMethod> zero_method_ = ZeroMethod::punch;
 };

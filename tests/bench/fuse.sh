@@ -54,7 +54,7 @@ measure() {  # measure METRIC CONTENDER COMMAND...: in microseconds
   echo "$metric $contender $((${EPOCHREALTIME/./} - start))" >>"$results"
 }
 
-sequential_read() { dd if="$file" of=/dev/null bs=1M skip=$kSkipMiB count=$kDataMiB status=none "$@"; }
+sequential_read() { dd if="$file" of=/dev/null bs=1M skip=$kSkipMiB count=$kDataMiB status=none; }
 
 sequential() {
   measure cold "$1" sequential_read

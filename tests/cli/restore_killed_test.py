@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""restore, killed for real: 200 times at moments spread over its whole run, and at every flush. What is left has no valid
-table, or the old one over the old bytes, or the new one over the new bytes; the same command with --map completes it.
-A kill loses no write, a power cut does: the order of writes and flushes, as the kernel saw them, is checked too. INT ends
-a restore within a second and says how to go on."""
+"""restore, killed for real: at every call that writes, flushes, renames or removes, by io_uring and by threads. What is
+left has no valid table, or the old one over the old bytes, or the new one over the new bytes; the same command with --map
+completes it. A kill loses no write, a power cut does: the order of writes and flushes, as the kernel saw them, is checked
+too. INT ends a restore with what is in flight and says how to go on."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -22,7 +23,8 @@ from images import gpt  # noqa: E402
 
 GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
 WITHOUT_IO_URING = TESTS / "cli/without_io_uring.py"
-ROUNDS = 200
+MOST_KILLS = 60  # of one call
+SLOTS = 8  # in flight at once
 S, MIB = 512, 1 << 20
 IMAGE_SIZE, SIZE = 12 * MIB, 16 * MIB
 HEAD, TAIL = 24 << 10, 20 << 10  # what is wiped first
@@ -78,27 +80,25 @@ class Case:
         assert self.target.read_bytes() == self.wanted, f"{when}: completed, but other bytes"
 
 
-def kill_at_moments(case):
-    case.begin()
-    start = time.monotonic()
-    subprocess.run([*case.command(), "--no-verify"], check=True, capture_output=True)
-    duration = time.monotonic() - start
+def kill_at_calls(case):
     left = {"nothing": 0, "old": 0, "new": 0}
-    resumed = 0
-    for step in range(ROUNDS):
-        case.begin()
-        prefix = [WITHOUT_IO_URING] if step % 2 else []
-        process = subprocess.Popen([*case.command(*prefix), "--no-verify"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        # The wrapper needs a while of its own.
-        time.sleep(duration * 1.1 * step / ROUNDS + (0.02 if prefix else 0))
-        process.kill()
-        process.wait()
-        left[case.judge(f"kill {step}")] += 1
-        resumed += case.map.exists()
-        case.complete(f"kill {step}")
-    print(f"{ROUNDS} kills in {duration * 1000:.0f} ms: {left}, {resumed} with a map to go on from")
-    assert left["nothing"] > 0
+    resumed = kills = 0
+    for wrapper, calls in (([WITHOUT_IO_URING], ("pwrite64", "fallocate", "rename", "unlink")), ([], ("io_uring_enter",))):
+        for call in calls:
+            for number in range(1, MOST_KILLS):
+                case.begin()
+                strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                          f"inject={call}:signal=KILL:when={number}"]
+                done = case.restore(*wrapper, *strace)
+                if done.returncode == 0:
+                    break
+                assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), done
+                kills += 1
+                left[case.judge(f"{call} {number}")] += 1
+                resumed += case.map.exists()
+                case.complete(f"{call} {number}")
+    print(f"{kills} kills: {left}, {resumed} with a map to go on from")
+    assert kills > 20 and all(left.values()) and resumed > 10
 
 
 def kill_at_flushes(case):
@@ -157,28 +157,43 @@ def check_order(case, folder):
     print("between flushes: wipe | holes, free space, data | backup | primary | MBR")
 
 
-def interrupt(case):
-    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", "inject=pwrite64:delay_enter=150000"]
+def send(process, number):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
+
+
+def interrupt(case, folder):
+    """Held at the second write of each thread: that of the main one is in the wipe, and those of the others copy."""
+    log = folder / "interrupt.log"
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         case.begin()
-        process = subprocess.Popen(case.command(WITHOUT_IO_URING, *slow), stdin=subprocess.DEVNULL,
+        log.write_text("")
+        held = ["strace", "-f", "-o", log, "-e", "trace=pwrite64", "-e", "inject=pwrite64:signal=STOP:when=2"]
+        process = subprocess.Popen(case.command(WITHOUT_IO_URING, *held), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        while not case.map.exists():
-            time.sleep(0.005)
-        time.sleep(0.2)
-        child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-        start = time.monotonic()
-        os.kill(child, number)
-        error = process.communicate()[1]
-        took = time.monotonic() - start
+        sent, main = False, None
+        while process.poll() is None:
+            threads = [int(line.split()[0]) for line in log.read_text().splitlines() if "--- SIGSTOP {" in line]
+            main = main or (threads[0] if threads else None)
+            if not sent and set(threads) - {main}:
+                send(main, number)
+                sent = True
+            if main:
+                send(main, signal.SIGCONT)
+            time.sleep(0.01)
+        error = process.stderr.read()
+        assert sent, "never held while it copied"
         assert process.returncode == 2, (process.returncode, error)
-        assert took < 1, f"{number!r} took {took:.2f} s"
         assert "stopped" in error and "the same command goes on from here" in error, error
+        lines = log.read_text().splitlines()
+        at = next(i for i, line in enumerate(lines) if f"--- {number.name} " in line)
+        begun = [line for line in lines[at:] if "pwrite64(" in line]
+        assert len(begun) <= SLOTS, f"{number.name}: {len(begun)} more writes: {begun}"
         assert case.judge("INT") == "nothing"
         done = [int(line.split()[1], 16) for line in case.map.read_text().splitlines() if line.endswith("+")]
         assert 0 < sum(done) < SIZE
         case.complete("INT")
-        print(f"{number.name}: ended after {took:.2f} s, {sum(done) >> 20} MiB done")
+        print(f"{number.name}: ended after {len(begun)} more writes, {sum(done) >> 20} MiB done")
 
 
 def main():
@@ -187,8 +202,8 @@ def main():
         case = Case(folder)
         check_order(case, folder)
         kill_at_flushes(case)
-        interrupt(case)
-        kill_at_moments(case)
+        interrupt(case, folder)
+        kill_at_calls(case)
 
 
 main()

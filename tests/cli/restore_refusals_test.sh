@@ -33,7 +33,7 @@ refused "is the image itself" "$gptgrow" restore soft.raw image.raw --yes
 # Sizes
 refused "disk.raw: 8388608 bytes (8M), not the size asked for, 16777216 bytes" "$gptgrow" restore image.raw disk.raw --size 16M --yes
 refused "not the size asked for" "$gptgrow" restore image.raw disk.raw --reference image.raw --yes
-refused "no such file or device; --size or --reference would make a file" "$gptgrow" restore image.raw new.raw --yes
+refused "no such file or device; --size SIZE would make a file" "$gptgrow" restore image.raw new.raw --yes
 truncate -s 1M small.raw
 refused "size 1048576 is too small" "$gptgrow" restore image.raw small.raw --yes
 [ "$(tr -d '\0' <small.raw | wc -c)" = 0 ] || fail "the small disk changed"
@@ -64,7 +64,7 @@ refused "does not hold what that one left there" "$gptgrow" restore image.raw di
 cp image.raw changed.raw
 refused "was another image, or has been changed since" "$gptgrow" restore changed.raw other.raw --yes --map map
 refused "was another image" "$gptgrow" restore image.raw other.raw --yes --map map --old-backup keep
-refused "with --free-space discard" "$gptgrow" restore image.raw other.raw --yes --map map --free-space zero
+refused "with free space discard" "$gptgrow" restore image.raw other.raw --yes --map map --free-space zero
 echo ',4M' | sfdisk -q --label dos --wipe never other.raw >/dev/null
 refused "does not hold what that one left there" "$gptgrow" restore image.raw other.raw --yes --map map
 cp unfinished.raw other.raw
@@ -78,14 +78,16 @@ status 0 "$gptgrow" restore image.raw other.raw --yes --map map
 [ "$(cat map.new map.tmp | sort -u)" = precious ] || fail "a file beside the map was overwritten"
 
 # A file that another program has locked
-flock disk.raw sleep 30 &
-sleep 0.2
+exec 9<disk.raw
+flock 9
 refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
-pkill -P $! || true
-kill $! 2>/dev/null || true
-(sleep 3) | qemu-io -f raw disk.raw >/dev/null &
+exec 9<&-
+mkfifo hold
+qemu-io -f raw disk.raw <hold >/dev/null &
+exec 8>hold
 until grep -q ":$(stat -c %i disk.raw) " /proc/locks; do sleep 0.05; done
 refused "locked by another program" "$gptgrow" restore image.raw disk.raw --yes
+exec 8>&-
 wait
 
 # Devices

@@ -9,9 +9,7 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
 import tempfile
-import time
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ

@@ -62,9 +62,9 @@ says err 'wiped behind the image: vfat "OLDFAT"'
 for place in 13000000 13500000; do
   [ -z "$(blkid -p -o value -s TYPE -O $((place * 512)) target.raw)" ] || fail "a signature is left at LBA $place"
 done
-status 1 "$gptgrow" verify esxi5.raw target.raw
+status 1 "$gptgrow" verify esxi5.raw target.raw --free-space
 says out "free space"
-status 0 "$gptgrow" verify esxi5.raw target.raw --skip-free-space
+status 0 "$gptgrow" verify esxi5.raw target.raw
 restored esxi5.raw target.raw --free-space zero
 
 loop_device target.raw

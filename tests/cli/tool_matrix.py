@@ -55,7 +55,8 @@ def run(*command, stdin=""):
 
 def partitions(disk):
     """Triples of first LBA, last LBA, slot, the last on the disk last. sfdisk lists unused slots too that hold junk."""
-    found = re.findall(r"(?m)(\d+) : start= *(\d+), size= *(\d+), type=(?!00000000-0000)", run("sfdisk", "--dump", disk).stdout)
+    dump = run("sfdisk", "--dump", disk).stdout
+    found = re.findall(r"(?m)(\d+) : start= *(\d+), size= *(\d+), type=(?!00000000-0000)", dump)
     return sorted((int(start), int(start) + int(size) - 1, slot) for slot, start, size in found)
 
 
@@ -129,9 +130,9 @@ def random_entries(dice, count, first, last):
 
 
 def random_records(dice, last):
+    ends = (b"\xff\xff\xff", b"\xff\xff\xff", b"\xfe\xff\xff", b"\x21\x20\x08")
     whole = catalogue.protective(dice.choice((last, last, last, catalogue.MAX_U32)),
-                                 boot_indicator=dice.choice((0, 0, 0, 0x80)),
-                                 ending_chs=dice.choice((b"\xff\xff\xff", b"\xff\xff\xff", b"\xfe\xff\xff", b"\x21\x20\x08")))
+                                 boot_indicator=dice.choice((0, 0, 0, 0x80)), ending_chs=dice.choice(ends))
     if dice.random() < 0.85:
         return [whole]
     other = MbrRecord(dice.choice((0x0C, 0x83)), 200, 100, dice.choice((0, 0x80)), b"\x01\x01\x00", b"\x08\x09\x00")
@@ -156,8 +157,9 @@ def random_image(dice, path):
     if dice.random() < 0.3:
         catalogue.write_at(path, 0, bytes(440))
     # Most images have been through the hands of a tool.
-    dice.choice((lambda: None, lambda: None, lambda: run("sgdisk", "-e", path), lambda: run("parted", "-s", path, "print"),
-                 lambda: load_dump(path), lambda: run(*SFDISK, "--part-label", path, last_slot(path), "x")))()
+    dice.choice((lambda: None, lambda: None, lambda: run("sgdisk", "-e", path),
+                 lambda: run("parted", "-s", path, "print"), lambda: load_dump(path),
+                 lambda: run(*SFDISK, "--part-label", path, last_slot(path), "x")))()
 
 
 # --- The score -------------------------------------------------------------------------------------------------------

@@ -71,9 +71,9 @@ def main():
                 changed = bytearray(good)
                 changed[at] ^= bit
                 target.write_bytes(changed)
-                code, text = verify(image, target)
+                code, text = verify(image, target, "--free-space")
                 assert code == 1 and word in text, f"bit at byte {at} ({name}): status {code}\n{text}"
-                code, report = verify_json(image, target, folder)
+                code, report = verify_json(image, target, folder, "--free-space")
                 assert code == 1 and not report["same"]
                 difference = report["data"]["first_difference"]
                 if difference:
@@ -89,7 +89,7 @@ def main():
                                for c in changes), report
                 in_table = difference is None
                 assert verify(image, target, "--table-only")[0] == (1 if in_table else 0), name
-                assert verify(image, target, "--skip-free-space")[0] == (0 if name == "free space" else 1), name
+                assert verify(image, target)[0] == (0 if name == "free space" else 1), name
                 flips += 1
 
         # The first of two differences is the one that is told.

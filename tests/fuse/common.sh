@@ -4,11 +4,6 @@
 # shellcheck source=tests/plugin/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../plugin/common.sh"
 
-skip() {
-  echo "SKIPPED: $*" >&2
-  exit 77
-}
-
 [ -c /dev/fuse ] && command -v fusermount3 >/dev/null || skip "no FUSE here"
 # Tests this build to the end, even if another one is made meanwhile, and where any user can run it.
 chmod 755 "$scratch"
@@ -25,26 +20,15 @@ unmount_all() {
     fusermount3 -u -z "$place" 2>/dev/null || umount -l "$place" 2>/dev/null || break
   done
 }
-trap 'cd "$scratch"; unmount_all; wait; rm -rf "$scratch"' EXIT
+at_exit 'unmount_all; wait'
 
 is_mounted() { grep -q " $scratch/mnt " /proc/self/mounts; }
-
-# soon COMMAND...: it succeeds within five seconds.
-soon() {
-  for _ in $(seq 100); do
-    ! "$@" || return 0
-    sleep 0.05
-  done
-  return 1
-}
-
-gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # serve FILE OPTIONS: mounts it, as the process $server of this shell.
 serve() {
   "$fuse" "$1" mnt -f -o "$2" 2>>messages &
   server=$!
-  soon is_mounted || fail "no mount: $(cat messages)"
+  awaited "$server" is_mounted || fail "no mount: $(cat messages)"
 }
 
 # grown NAME OPTIONS: mounts NAME.raw.
@@ -56,14 +40,24 @@ daemon() {
   server=$(pgrep -n -f "^$fuse ")
 }
 
-# ended PROCESS: of whomever it is the child.
-ended() { timeout 20 tail -s 0.05 -f --pid="$1" /dev/null; }
-
-# An unmount returns before the server has closed what it served.
-unmount() {
-  fusermount3 -u mnt
-  wait "$server"
+# loop_device FILE OPTIONS...: sets $loop, or fails where there is none. losetup itself tries on when somebody else takes
+# the device that it found.
+loop_device() {
+  [ "$(id -u)" = 0 ] && [ -b "$(losetup -f 2>/dev/null)" ] || return 1
+  loop=$(losetup -f --show "${@:2}" "$1") || fail "losetup $1"
+  loop_file=$1
+  at_exit '(detach)'
 }
+
+# The kernel lets go of the file when the last of all who look at the device has closed it: who unmounts the file at once
+# may find it busy.
+detach() {
+  [ "$loop" ] || return 0
+  losetup -d "$loop"
+  loop=
+  awaited $$ is_detached || fail "$loop_file is still the file of a loop device"
+}
+is_detached() { [ -z "$(losetup -j "$loop_file")" ]; }
 
 # as_user COMMAND...: as an ordinary user, also when this is root.
 as_user() {

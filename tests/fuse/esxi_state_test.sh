@@ -37,6 +37,13 @@ grep -q '^slot 6: build example, updated=10, bootstate=0$' said || fail "$(cat s
 grep -q 'local.tgz.ve: the configuration, encrypted' said || fail "$(cat said)"
 grep -qx secret encrypted/local.tgz.ve || fail "local.tgz.ve"
 
+# What boot.cfg says does nothing to a terminal.
+printf 'build=\033]0;evil\007\233\nupdated=11\nbootstate=0\n' >boot.cfg
+mcopy -o -i "$bank" boot.cfg ::
+mkdir evil
+"$script" esxi.raw evil >said || fail "evil: $(cat said)"
+if LC_ALL=C grep -q '[^[:print:]]' said || ! grep -qF 'build ^[]0;evil^G' said; then fail "said: $(cat -v said)"; fi
+
 mdel -i "$bank" ::state.tgz
 mkdir none
 "$script" esxi.raw none >/dev/null 2>said && fail "success without a state.tgz"

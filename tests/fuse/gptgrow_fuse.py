@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-TIMEOUT = 60
+TIMEOUT = 300  # by then something hangs
 
 
 class MountError(Exception):
@@ -54,8 +54,8 @@ def mounted(image: Path, options: Sequence[str], environment: dict[str, str] | N
             if server.wait(TIMEOUT) != 0 or "Sanitizer" in said():
                 raise MountError(f"exit status {server.returncode}: {said()[-4000:]}")
         finally:
-            if server.poll() is None:
-                subprocess.run(["fusermount3", "-u", "-z", str(folder)], check=False, stderr=subprocess.DEVNULL)
-                server.terminate()
+            if server.returncode != 0:  # killed by a signal, it leaves its mount behind
+                server.kill()
                 server.wait(TIMEOUT)
+                subprocess.run(["fusermount3", "-u", "-z", str(folder)], check=False, stderr=subprocess.DEVNULL)
             os.rmdir(folder)

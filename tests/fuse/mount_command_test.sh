@@ -17,6 +17,8 @@ END
 cat >use.sh <<'SH'
 set -euo pipefail
 fail() { echo "FAILED: $*" >&2; exit 1; }
+# The name of the program is in the command line of mount's shell as well, which has ended by then.
+server() { pgrep -n -f "^gptgrow-fuse .*$PWD/mnt"; }
 mount --bind stage/usr/local/bin /usr/local/bin
 
 check() {  # check SOURCE SIZE
@@ -24,7 +26,10 @@ check() {  # check SOURCE SIZE
   [ "$(findmnt -no SOURCE mnt)" = "$1" ] || fail "source: $(findmnt -no SOURCE mnt), expected $1"
   [ "$(stat -c %s mnt/disk.raw)" = "$2" ] || fail "size of disk.raw"
   if : 2>/dev/null >mnt/new; then fail "writable"; fi
+  local process
+  process=$(server) || fail "no server"
   umount mnt || fail "umount"
+  ended "$process" || fail "the server is left"
 }
 
 mount -t fuse.gptgrow-fuse sgdisk-512.raw mnt -o size=64G || fail "mount -t"
@@ -39,5 +44,6 @@ if grep -q " $PWD/mnt " /proc/self/mounts; then fail "noauto was mounted"; fi
 if mount -t fuse.gptgrow-fuse sgdisk-512.raw mnt -o size=63 2>said; then fail "a bad size was mounted"; fi
 grep -q "sgdisk-512.raw: size 63 is not a multiple" said || fail "said: $(cat said)"
 SH
+export -f ended
 unshare -m --propagation private bash use.sh || exit 1
 unchanged sgdisk-512

@@ -50,8 +50,8 @@ PYTHON
 head -c 512 mnt/partitions/22.raw | cmp -s - /dev/null || fail "an entry that ends before it begins"
 
 # libblkid names partition devices; partx makes them where the kernel does not.
-if [ "$(id -u)" = 0 ] && loop=$(losetup -f --show -r kernel.raw 2>/dev/null); then
-  trap 'partx -d "$loop" 2>/dev/null || true; losetup -d "$loop"; cd "$scratch"; unmount_all; rm -rf "$scratch"' EXIT
+if loop_device kernel.raw -r; then
+  at_exit 'partx -d "$loop" 2>/dev/null'
   partx -u "$loop" # some may be left of another device
   compared=0
   for slot in $(seq 1 19); do

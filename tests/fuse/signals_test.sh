@@ -8,16 +8,20 @@ image sgdisk-512
 
 start_readers() {
   readers=
-  for _ in 1 2 3 4; do
-    (while dd if=mnt/disk.raw of=/dev/null bs=1M iflag=direct 2>/dev/null; do :; done) &
+  rm -f reads.*
+  for number in 1 2 3 4; do
+    (
+      dd if=mnt/disk.raw of=/dev/null bs=1M count=1 iflag=direct 2>/dev/null && : >reads.$number
+      while dd if=mnt/disk.raw of=/dev/null bs=1M iflag=direct 2>/dev/null; do :; done
+    ) &
     readers="$readers $!"
+    awaited $! test -e reads.$number || fail "a reader ended"
   done
-  sleep 0.2
 }
 
 readers_end() {
   for reader in $readers; do
-    soon gone "$reader" || fail "a reader hangs after $1"
+    awaited $$ gone "$reader" || fail "a reader hangs after $1"
   done
 }
 
@@ -40,6 +44,7 @@ wait "$server" || fail "exit status $? after TERM"
 daemon sgdisk-512 size=64G
 start_readers
 kill -KILL "$server"
+ended "$server" || fail "KILL: still running"
 readers_end KILL
 is_mounted || fail "KILL: nothing is left to unmount"
 ls mnt >/dev/null 2>&1 && fail "KILL: still served"
@@ -51,7 +56,7 @@ if mountpoint -q /; then
   daemon sgdisk-512 size=64G,auto_unmount
   kill -KILL "$server"
   gone_by_itself() { ! is_mounted; }
-  soon gone_by_itself || fail "auto_unmount: still mounted after KILL"
+  awaited $$ gone_by_itself || fail "auto_unmount: still mounted after KILL"
 fi
 
 daemon sgdisk-512 size=64G

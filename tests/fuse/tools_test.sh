@@ -59,7 +59,6 @@ users="user"
 [ "$(id -u)" != 0 ] || users="root user"
 for user in $users; do
   mkdir -p "$user/mnt"
-  trap 'cd "$scratch"; umount -l root/mnt user/mnt 2>/dev/null || true; rm -rf "$scratch"' EXIT
   if [ "$user" = root ]; then
     bash use.sh "$scratch" "$scratch/root" || exit 1
   else
@@ -69,23 +68,19 @@ for user in $users; do
 done
 
 # The kernel's own reader of partition tables, for both sector sizes.
-if [ "$(id -u)" = 0 ] && losetup -f >/dev/null 2>&1; then
-  image esxi5-4096
-  loop=
-  trap '[ -z "$loop" ] || losetup -d "$loop"; cd "$scratch"; unmount_all; rm -rf "$scratch"' EXIT
-  for sector_size in 512 4096; do
-    name=esxi
-    [ $sector_size = 512 ] || name=esxi5-4096
-    grown $name size=64G
-    loop=$(losetup -f --show -r -b $sector_size mnt/disk.raw)
+image esxi5-4096
+for sector_size in 512 4096; do
+  name=esxi
+  [ $sector_size = 512 ] || name=esxi5-4096
+  grown $name size=64G
+  if loop_device mnt/disk.raw -r -b $sector_size; then
     sfdisk --dump "$loop" >dump || fail "sfdisk --dump $loop"
     [ "$(grep -c 'start=' dump)" = 7 ] || fail "partitions of $(cat dump)"
-    losetup -d "$loop"
-    loop=
-    unmount
-  done
-  unchanged esxi5-4096
-else
-  echo "no loop devices here: losetup is left out"
-fi
+    detach
+  else
+    echo "no loop devices here: losetup is left out"
+  fi
+  unmount
+done
+unchanged esxi5-4096
 unchanged esxi

@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from images import gpt  # noqa: E402
-from images.gpt import Entry, Header, MbrRecord, ceil_div, sealed  # noqa: E402
+from images.gpt import Entry, MbrRecord, ceil_div, sealed  # noqa: E402
 
 MIB = 1 << 20
 MAX_U32 = 0xFFFFFFFF
@@ -116,6 +116,7 @@ class Disk:
     records: Sequence[MbrRecord] | None = None
     disk_signature: bytes = b"\x11\x22\x33\x44\x00\x00"
     boot_signature: bytes = b"\x55\xaa"
+    disk_guid: uuid.UUID | None = None
     data: Sequence[tuple[int, int]] | None = None  # byte ranges to fill; all if None
     array_sectors: int = field(init=False)
 
@@ -162,7 +163,7 @@ class Disk:
             alternate_lba=self.last_lba if primary else 1,
             first_usable_lba=self.first_usable_lba,
             last_usable_lba=self.last_usable_lba,
-            disk_guid=guid("disk").bytes_le,
+            disk_guid=(self.disk_guid or guid("disk")).bytes_le,
             partition_entry_lba=self.primary_array_lba if primary else self.backup_array_lba,
             number_of_partition_entries=self.entry_count,
             size_of_partition_entry=self.entry_size,
@@ -622,6 +623,88 @@ def add_primaries() -> None:
     add("primary-just-room-512", then(behind, erase(512, 512)))
 
 
+# More tables than the two of one disk
+
+
+def enlarged(stale: Disk, *changes: Callable[[Path], None], disk: Disk | None = None) -> Callable[[Path], None]:
+    """An image on a larger disk: the backup of the image stays where it was, that of the larger disk in its last LBA."""
+    disk = disk or Disk(sector_size=stale.sector_size)
+    return then(stale, overwrite_table(disk), lambda path: write_at(path, 0, disk.mbr()), *changes)
+
+
+def other_disk(s: int, **knobs) -> Disk:
+    """Of 3 MiB, with one partition."""
+    first, last = (2048, 4095) if s == 512 else (256, 511)
+    entry = Entry(LINUX_DATA, guid("foreign"), first, last, 0, "foreign")
+    return Disk(sector_size=s, last_lba=3 * MIB // s - 1, entries={2: entry}, **knobs)
+
+
+def foreign_disk(s: int, **knobs) -> Disk:
+    return other_disk(s, disk_guid=guid("foreign disk"), **knobs)
+
+
+def only_tail(disk: Disk) -> Callable[[Path], None]:
+    """Writes the backup table of a disk, and nothing else of it."""
+
+    def change(path: Path) -> None:
+        write_at(path, disk.backup_array_lba * disk.sector_size, disk.array())
+        write_at(path, disk.last_lba * disk.sector_size, disk.header(primary=False))
+
+    return change
+
+
+def write_empty(path: Path) -> None:
+    """What sgdisk writes over a table that it cannot read."""
+    empty = Disk(entries={})
+    write_at(path, 512, empty.header(primary=True))
+    write_at(path, 2 * 512, empty.array())
+
+
+def shift(count: int) -> Callable[[Path], None]:
+    """Without the first bytes, or with as many more in front."""
+
+    def change(path: Path) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[count:] if count > 0 else pattern(0, -count, 0x33) + data)
+
+    return change
+
+
+def add_more_tables() -> None:
+    for s in (512, 4096):
+        old, foreign, mine = other_disk(s), foreign_disk(s), Disk(sector_size=s)
+        array, guid_at = 2 * s + 130, s + 60
+        for name, stale in {"foreign": foreign, "old": old}.items():
+            add(f"two-backups-{name}-{s}", enlarged(stale))
+            add(f"two-backups-{name}-array-crc-{s}", enlarged(stale, flips(array)))
+            add(f"two-backups-{name}-header-crc-{s}", enlarged(stale, flips(s + 40)))
+            add(f"two-backups-{name}-header-and-array-{s}", enlarged(stale, flips(s + 40, array)))
+            add(f"two-backups-{name}-guid-{s}", enlarged(stale, flips(guid_at)))
+            add(f"two-backups-{name}-guid-and-array-{s}", enlarged(stale, flips(guid_at, array)))
+            add(f"two-backups-{name}-erased-{s}", enlarged(stale, erase(s, s)))
+            own = mine.last_lba * s + 40
+            add(f"two-backups-{name}-alone-{s}", enlarged(stale, flips(array, own)))
+        same = replace(old, entries=mine.entries)
+        add(f"two-backups-same-{s}", enlarged(same, flips(array)))
+        add(f"two-backups-same-valid-{s}", enlarged(same))
+        # The header was still to be rewritten: it names the old array, and the new one stands there.
+        new_array = lambda path, old=old, s=s: write_at(path, 2 * s, old.array())  # noqa: E731
+        add(f"two-backups-array-rewritten-{s}", enlarged(old, new_array))
+        add(f"two-backups-array-rewritten-header-torn-{s}", enlarged(old, new_array, flips(s + 16)))
+        out = Disk(sector_size=s, primary_array_lba=8, first_usable_lba=42)
+        add(f"primary-elsewhere-array-only-{s}", then(out, flips(8 * s + 3)))
+        add(f"first-sector-missing-{s}", then(mine, shift(s)))
+        add(f"first-sector-twice-{s}", then(mine, shift(-s)))
+    large = Disk(sector_size=4096, last_lba=4 * MIB // 4096 - 1)
+    on_large = [extend(large.size, 2 * MIB), only_tail(large)]
+    from_4096 = {"sector-size": "4096", "table": "backup"}
+    add("backup-of-4096-left-512", then(Disk(), *on_large), from_4096)
+    add("backup-of-4096-left-array-crc-512", then(Disk(), *on_large, flips(2 * 512 + 130)), from_4096)
+    add("backup-of-4096-left-alone-512", then(Disk(), *on_large, flips(1024 + 130, 4095 * 512)), from_4096)
+    add("empty-over-backup-512", then(Disk(), write_empty))
+    add("empty-left-behind-512", then(Disk(), extend(3 * MIB, 2 * MIB), overwrite_table(replace(other_disk(512), entries={}))))
+
+
 # Entries and disks of odd shape
 
 
@@ -738,6 +821,7 @@ add_mbrs()
 add_backups()
 add_lengths()
 add_primaries()
+add_more_tables()
 add_shapes()
 add_refused()
 

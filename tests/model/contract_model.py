@@ -35,6 +35,7 @@ class Refused(Exception):
     slots: tuple[int, ...] = ()
     smallest_size: int | None = None
     backup_would_serve: bool = False
+    rivals: tuple[int, ...] = ()  # LBAs of two backups that nothing tells apart
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
@@ -180,24 +181,73 @@ def is_valid(image: ImageFile, lba: int, sector_size: int) -> bool:
     return True
 
 
-def find_backup(image: ImageFile, sector_size: int) -> tuple[Header, bytes]:
-    """The backup of a valid primary where that points, of a damaged one at the end of the file; then the other place."""
+def has_right_crc(header: Header, sector_size: int) -> bool:
+    if not header.has_signature or not 92 <= header.header_size <= sector_size:
+        return False
+    return header.header_crc32 == header.computed_crc32()
+
+
+def array_on_disk(image: ImageFile, at: int, backup: Header, sector_size: int) -> bool:
+    """Whether an array as the backup describes it stands at this LBA."""
+    found = image.read(at * sector_size, backup.array_size) if 2 <= at < 1 << 54 else b""
+    return len(found) == backup.array_size and zlib.crc32(found) == backup.partition_entry_array_crc32
+
+
+def what_the_primary_says(image: ImageFile, backup: Header, sector_size: int) -> tuple[bool, bool]:
+    """Whether the primary header has the backup's DiskGUID, and whether its array is the backup's."""
     primary = image.header(1, sector_size)
-    places = [image.last_lba(sector_size)]
-    if primary.has_signature:
-        places.insert(0 if is_valid(image, 1, sector_size) else 1, primary.alternate_lba)
-    refused = Refused("no-gpt", "no header")
+    if not primary.has_signature:
+        return False, False
+    if has_right_crc(primary, sector_size):
+        array = primary.partition_entry_array_crc32 == backup.partition_entry_array_crc32
+    else:
+        array = array_on_disk(image, primary.partition_entry_lba, backup, sector_size)
+    return primary.disk_guid == backup.disk_guid, array
+
+
+def same_content(a: Header, b: Header) -> bool:
+    names = ("disk_guid", "number_of_partition_entries", "size_of_partition_entry", "partition_entry_array_crc32")
+    return all(getattr(a, name) == getattr(b, name) for name in names)
+
+
+def checked_backup(image: ImageFile, lba: int, sector_size: int) -> tuple[Header, bytes]:
+    if lba < 2:
+        raise Refused("my-lba", f"a backup at LBA {lba}")
+    header, array = checked(image, lba, sector_size)
+    if header.partition_entry_lba > lba:
+        raise Refused("array-over-header", "a backup array behind its header")
+    return header, array
+
+
+def find_backup(image: ImageFile, sector_size: int) -> tuple[Header, bytes]:
+    """The valid one of the last LBA and the primary's AlternateLBA; of two that differ, the one that belongs to it."""
+    primary = image.header(1, sector_size)
+    last_lba = image.last_lba(sector_size)
+    places = [last_lba]
+    if primary.has_signature and primary.alternate_lba != last_lba:
+        places.append(primary.alternate_lba)
+    valid, refused = [], Refused("no-gpt", "no header")
     for lba in places:
         try:
-            if lba < 2:
-                raise Refused("my-lba", f"a backup at LBA {lba}")
-            header, array = checked(image, lba, sector_size)
-            if header.partition_entry_lba > lba:
-                raise Refused("array-over-header", "a backup array behind its header")
-            return header, array
+            valid.append(checked_backup(image, lba, sector_size))
         except Refused as why:
             refused = why
-    raise refused
+    if not valid:
+        raise refused
+    if len(valid) == 1:
+        return valid[0]
+    (last, _), (named, _) = valid
+    if same_content(last, named):
+        # One of them was left behind. A valid primary says which is its own.
+        return valid[1 if is_valid(image, 1, sector_size) else 0]
+    for_last = what_the_primary_says(image, last, sector_size)
+    for_named = what_the_primary_says(image, named, sector_size)
+    if for_last != for_named:
+        if all(a >= b for a, b in zip(for_last, for_named)):
+            return valid[0]
+        if all(a >= b for a, b in zip(for_named, for_last)):
+            return valid[1]
+    raise Refused("two-backups", f"LBA {last.my_lba} and {named.my_lba}", rivals=(last.my_lba, named.my_lba))
 
 
 def mirrors(backup: Header, backup_array: bytes, primary: Header, primary_array: bytes) -> bool:
@@ -233,8 +283,8 @@ def primary_table(image: ImageFile, s: int) -> Table:
     except Refused as why:
         try:
             find_backup(image, s)
-        except Refused:
-            raise why from None
+        except Refused as none:
+            raise replace(why, rivals=none.rivals) from None
         raise replace(why, backup_would_serve=True) from None
     backup, backup_array = valid_backup(image, header, array, s) or (None, b"")
     # Without a backup the array ends directly before the header.
@@ -247,15 +297,12 @@ def backup_table(image: ImageFile, s: int) -> Table:
     sectors = ceil_div(backup.array_size, s)
     array_lba, array = 2, backup_array
     damaged = image.header(1, s)
-    if damaged.has_signature:
-        place = damaged.partition_entry_lba
-        found = image.sectors(place, sectors, s)
-        if (
-            2 <= place
-            and place + sectors <= backup.first_usable_lba
-            and zlib.crc32(found[: backup.array_size]) == backup.partition_entry_array_crc32
-        ):
-            array_lba, array = place, found
+    place = damaged.partition_entry_lba
+    if damaged.has_signature and 2 <= place and place + sectors <= backup.first_usable_lba:
+        if array_on_disk(image, place, backup, s):
+            array_lba, array = place, image.sectors(place, sectors, s)
+        elif has_right_crc(damaged, s):
+            array_lba = place
     if array_lba + sectors > backup.first_usable_lba:
         raise Refused("array-over-usable", "no room for the primary array at LBA 2")
     if backup.partition_entry_lba < array_lba + sectors:
@@ -270,22 +317,26 @@ def sector_size_of(image: ImageFile) -> int:
     A primary counts before a backup.
     """
 
-    def has_primary_table(s: int) -> None:
-        checked(image, 1, s)
+    def has_primary_table(s: int) -> bool:
+        return is_valid(image, 1, s)
 
-    def has_primary(s: int) -> None:
-        check_header(image.header(1, s), 1, s)
+    def has_primary(s: int) -> bool:
+        return has_right_crc(image.header(1, s), s)
 
-    def has_backup(s: int) -> None:
-        find_backup(image, s)
+    def has_backup(s: int) -> bool:
+        try:
+            find_backup(image, s)
+        except Refused as why:
+            return bool(why.rivals)
+        return True
 
-    for look in (has_primary_table, has_primary, has_backup):
+    def has_both(s: int) -> bool:
+        return has_primary(s) and has_backup(s)
+
+    for look in (has_primary_table, has_both, has_primary, has_backup):
         for s in SECTOR_SIZES:
-            try:
-                look(s)
+            if image.size >= 2 * s and look(s):
                 return s
-            except Refused:
-                pass
     for s in SECTOR_SIZES:
         if image.header(1, s).has_signature:
             return s

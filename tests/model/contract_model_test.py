@@ -98,7 +98,7 @@ def check_tools(name: str, disk: Path, s: int) -> None:
 def check_own_size(image: Path, table: Table, options: dict) -> None:
     size = image.stat().st_size
     consistent = table.backup and size == (table.alternate_lba + 1) * table.sector_size
-    if not consistent or table.header.last_usable_lba >= table.backup_array_lba:
+    if options.get("table") == "backup" or not consistent or table.header.last_usable_lba >= table.backup_array_lba:
         return
     with open(image, "rb") as file:
         for region in expected(image, size, **options):
@@ -118,7 +118,7 @@ def check_image(name: str, image: Path, scratch: Path) -> None:
             continue
         s = table.sector_size
         check_own_size(image, table, plain)
-        smallest = smallest_size(image, sector_size=plain.get("sector_size"))
+        smallest = smallest_size(image, sector_size=plain.get("sector_size"), table=plain.get("table", "primary"))
         try:
             expected(image, smallest - s, **plain)
             raise AssertionError(f"one sector less than the smallest size {smallest} is served")

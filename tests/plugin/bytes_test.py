@@ -110,7 +110,7 @@ def variants_of(name: str) -> Iterator[tuple[tuple[tuple[str, str], ...], bool]]
         yield tuple(variant.items()), False
         yield (*variant.items(), ("old-backup", "keep")), True
     yield (("old-backup", "keep"),), True
-    yield (("table", "backup"),), not name.startswith("primary-")
+    yield (("table", "backup"),), not name.startswith(("primary-", "two-backups-"))
     yield (("table", "backup"), ("old-backup", "keep")), True
 
 
@@ -276,6 +276,8 @@ def check_refusal(case: Case, arguments: Sequence[str], why: Refused) -> None:
             require(re.search(rf"\b{near}\b", said), f"the nearest size {near} is not named")
     if why.backup_would_serve:
         require("table=backup" in said, "table=backup is not named")
+    for lba in why.rivals:
+        require(re.search(rf"LBA {lba}: DiskGUID", said), f"the backup at LBA {lba} is not shown")
     if why.reason == "truncated":
         require("truncated=allow" in said, "truncated=allow is not named")
 

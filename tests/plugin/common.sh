@@ -6,13 +6,40 @@ PATH=$PATH:/usr/sbin:/sbin
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 plugin=$(realpath "${GPTGROW_PLUGIN:-$tests/../build/release/nbd-plugin/nbdkit-gptgrow-plugin.so}")
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
+
+# at_exit COMMAND: runs when the test ends, before what was given earlier.
+# shellcheck disable=SC2089,SC2090 # for eval
+deferred='rm -rf "$scratch"'
+at_exit() { deferred="$1"$'\n'"$deferred"; }
+# shellcheck disable=SC2090
+trap 'set +e; cd "$scratch"; eval "$deferred"' EXIT
 
 fail() {
   echo "FAILED: $*" >&2
   exit 1
 }
+
+skip() {
+  echo "SKIPPED: $*" >&2
+  exit 77
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# awaited PROCESS COMMAND...: it succeeds. Fails as soon as the process that it depends on has ended without that, and
+# after five minutes, which no machine is too slow for: by then something hangs. Pass $$ where there is no process.
+awaited() {
+  local process=$1 ended deadline=$((SECONDS + 300))
+  shift
+  while ended=$(gone "$process" && echo yes || true); ! "$@"; do
+    [ -z "$ended" ] && [ $SECONDS -lt $deadline ] || return 1
+    sleep 0.05
+  done
+}
+
+# ended PROCESS: of whomever it is the child.
+ended() { timeout 300 tail -s 0.05 -f --pid="$1" /dev/null; }
 
 # image NAME: writes it to NAME.raw and remembers what it looks like.
 image() {
@@ -42,18 +69,16 @@ served() {
 
 # mounted PARAMETERS...: the disk as the file mnt/disk, until unmount.
 mounted() {
-  [ -c /dev/fuse ] || { echo "no /dev/fuse here" >&2; exit 77; }
+  [ -c /dev/fuse ] || skip "no /dev/fuse here"
   mkdir mnt
-  trap 'fusermount3 -u mnt 2>/dev/null || true; rm -rf "$scratch"' EXIT
+  at_exit 'fusermount3 -u -z mnt 2>/dev/null; wait'
   nbdfuse mnt/disk --command nbdkit -s --exit-with-parent "$@" &
-  for _ in $(seq 200); do
-    [ ! -e mnt/disk ] || return 0
-    sleep 0.05
-  done
-  fail "nbdfuse does not mount"
+  server=$!
+  awaited "$server" test -e mnt/disk || fail "nbdfuse does not mount"
 }
 
+# An unmount returns before the server has closed what it served.
 unmount() {
   fusermount3 -u mnt
-  wait
+  wait "$server"
 }

@@ -7,7 +7,6 @@ Built with ThreadSanitizer, what that finds ends nbdkit with another status and 
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -71,9 +70,11 @@ def main() -> int:
         image = Path(scratch, "image.raw")
         Disk().write(image)
         socket = str(Path(scratch, "socket"))
-        arguments = nbdkit.command([str(image), f"size={SIZE}"], ["-f", "-t", "16", "-U", socket])
+        # The socket is there before anybody listens on it; the file of the process id comes after that.
+        ready = Path(scratch, "pid")
+        arguments = nbdkit.command([str(image), f"size={SIZE}"], ["-f", "-t", "16", "-U", socket, "-P", str(ready)])
         server = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-        while not os.path.exists(socket) and server.poll() is None:
+        while not ready.exists() and server.poll() is None:
             time.sleep(0.02)
         threads = [threading.Thread(target=client, args=(socket, image, seed, right, wrong)) for seed in range(CLIENTS)]
         for thread in threads:

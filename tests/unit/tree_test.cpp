@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fuse/tree.h"
+#include "fuse/udev_name.h"
 #include "tests/unit/catch2.h"
 
 using namespace gptgrow;
@@ -51,6 +52,21 @@ TEST_CASE("Names and GUIDs that are empty or repeated are told apart by their sl
   CHECK(target(tree, "by-partuuid", "aaaaaaaa-0000-4000-8000-00000000000f") == "../partitions/1.raw");
   CHECK(target(tree, "by-partuuid", "aaaaaaaa-0000-4000-8000-000000000005") == "../partitions/5.raw");
   CHECK(target(tree, "by-partuuid", "aaaaaaaa-0000-4000-8000-00000000000f~10") == "../partitions/10.raw");
+}
+
+TEST_CASE("No name of a link is longer than a file system allows")
+{
+  std::string noncharacters;
+  for (int i = 0; i < 36; ++i)
+    noncharacters += "\uffff";
+  const std::string long_name(kMaxUdevNameBytes, 'x');
+  const std::vector<Partition> partitions = {{1, {512, 512}, noncharacters, "A"},
+                                             {2, {1024, 512}, long_name, "B"},
+                                             {1000, {2048, 512}, long_name, "C"}};
+  const Tree tree(8192, partitions, "", "");
+  CHECK(target(tree, "by-name", "~1") == "../partitions/1.raw");
+  CHECK(target(tree, "by-name", long_name) == "../partitions/2.raw");
+  CHECK(target(tree, "by-name", "~1000") == "../partitions/1000.raw");
 }
 
 TEST_CASE("Each inode has one place, and the same partitions have the same inodes")

@@ -28,6 +28,12 @@ TEST_CASE("White space goes at the end of a name only")
   CHECK(encode_udev_name(" \t ").empty());
 }
 
+TEST_CASE("A name for which libblkid has no room is none")
+{
+  CHECK(encode_udev_name(std::string(63, '/')).size() == kMaxUdevNameBytes);
+  CHECK(encode_udev_name(std::string(64, '/')).empty());
+}
+
 TEST_CASE("No name is a way out of its folder")
 {
   CHECK(encode_udev_name(".") == R"(\x2e)");

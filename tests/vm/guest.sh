@@ -20,6 +20,7 @@
 #   image_bank_sum FIRST_LBA  the same from the image
 #   sound_esxi5_disk DEVICE   all of the above for a restored disk: kernel, nodes, sound, the bank in slot 5
 #   sound_restore DEVICE NBD  that, and DEVICE holds what is served at its size (as NBD, /dev/nbdN)
+#   /hold.sh                  to be sourced: ways to hold a disk, told at its top
 set -uo pipefail
 export PATH=/usr/bin:/usr/sbin:/usr/busybox HOME=/tmp LC_ALL=C
 image=/images/disk.img

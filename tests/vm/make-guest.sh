@@ -9,9 +9,12 @@ PATH=$PATH:/usr/sbin:/sbin
 plugin=$1 fuse=$2 command=$3 out=$4
 here=$(cd "$(dirname "$0")" && pwd)
 
-readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8"
+readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
+  raid0 raid1 dm-mod dm-crypt dm-multipath dm-round-robin crypto_null ecb"
+readonly kModulesOfSomeKernels="bcache linear"
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
-  dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq"
+  dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq
+  mdadm lvm dmsetup make-bcache mke2fs losetup unshare flock perl truncate"
 
 kernel_package() {
   apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1
@@ -51,6 +54,14 @@ make_root() {  # make_root ROOT: an empty system with merged /usr and a busybox
   done
 }
 
+modules_of_this_kernel() {
+  local module
+  for module in $kModulesOfSomeKernels; do
+    ! modprobe -C /dev/null -S "$(ls "$out/kernel/tree/usr/lib/modules")" -d "$out/kernel/tree" \
+      --show-depends "$module" >/dev/null 2>&1 || echo "$module"
+  done
+}
+
 add_modules() {  # add_modules ROOT MODULE ...
   local root=$1 release tree=$out/kernel/tree file
   shift
@@ -82,8 +93,8 @@ cp "$out"/kernel/tree/boot/vmlinuz-* "$out/vmlinuz"
 
 root=$out/guest
 make_root "$root"
-# shellcheck disable=SC2086 # a list of words
-add_modules "$root" $kModules
+# shellcheck disable=SC2046,SC2086 # lists of words
+add_modules "$root" $kModules $(modules_of_this_kernel)
 for program in $kProgramsOfTheCases; do
   add_file "$root" "$(command -v "$program")"
 done
@@ -96,6 +107,11 @@ strip --strip-debug "$root/$plugin_directory/nbdkit-gptgrow-plugin.so" "$root"/u
 ln -s /proc/self/mounts "$root/etc/mtab"
 echo "127.0.0.1 localhost" >"$root/etc/hosts"
 install -m 755 "$here/guest.sh" "$root/init"
+install -m 644 "$here/hold.sh" "$root/hold.sh"
+mkdir "$root/etc/lvm"
+# Nobody else is there: no udev, no daemon.
+printf '%s\n' 'activation { udev_sync=0 udev_rules=0 monitoring=0 }' 'backup { backup=0 archive=0 }' \
+  'devices { obtain_device_list_from_udev=0 use_devicesfile=0 scan="/dev" }' >"$root/etc/lvm/lvm.conf"
 pack "$root" >"$out/guest.cpio"
 
 root=$out/bank

@@ -22,7 +22,7 @@ command=${GPTGROW_COMMAND:-$project/build/release/cli/gptgrow}
 build=$project/build/vm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-readonly kGuestSeconds=600
+readonly kGuestSeconds=1200
 readonly kBootSeconds=60
 
 tell() {  # tell ok|FAILED CASE CHECK [DETAIL]

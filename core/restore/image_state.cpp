@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/restore/image_state.h"
+
+#include "core/target/medium.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include <sys/stat.h>
+
+namespace gptgrow {
+
+namespace {
+
+constexpr std::uint64_t kEndBytes = 64 * 1024;
+constexpr std::uint64_t kPartitionHeadBytes = 128 * 1024;  // btrfs has its superblock at 64 KiB
+constexpr std::uint64_t kBlockBytes = 4096;
+constexpr std::uint64_t kBlocks = 256;
+
+struct stat status_of(const Image& image)
+{
+  struct stat status;
+  if (::fstat(image.fd(), &status) == -1)
+    throw std::system_error(errno, std::generic_category(), image.path());
+  return status;
+}
+
+std::string text_of(const timespec& time)
+{
+  return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
+}
+
+std::uint32_t sample_crc32(const Disk& disk)
+{
+  const Image& image = disk.image();
+  const std::uint64_t size_bytes = image.size_bytes();
+  std::vector<std::byte> sample;
+  const auto add = [&](ByteRange range) {
+    const std::vector<std::byte> bytes = read_bytes(image, clip(range, size_bytes));
+    sample.insert(sample.end(), bytes.begin(), bytes.end());
+  };
+  add({0, kEndBytes});
+  add({size_bytes - std::min(size_bytes, kEndBytes), kEndBytes});
+  for (const Entry& entry : disk.table().used_entries())
+    add(clip({bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes()).offset, kPartitionHeadBytes},
+             bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes()).end()));
+  for (std::uint64_t i = 0; i < kBlocks; ++i)
+    add({size_bytes / kBlocks * i / kBlockBytes * kBlockBytes, kBlockBytes});
+  return crc32(sample);
+}
+
+}  // namespace
+
+std::string content_state(const Disk& disk)
+{
+  const struct stat status = status_of(disk.image());
+  return S_ISREG(status.st_mode) ? "modified " + text_of(status.st_mtim)
+                                 : fmt::format("sample 0x{:08x}", sample_crc32(disk));
+}
+
+std::string image_identity(const Disk& disk)
+{
+  const struct stat status = status_of(disk.image());
+  return fmt::format("{} bytes, {}, {}", disk.image().size_bytes(), content_state(disk),
+                     S_ISREG(status.st_mode) ? "changed " + text_of(status.st_ctim) : hardware_name(status.st_rdev));
+}
+
+}  // namespace gptgrow

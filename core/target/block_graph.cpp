@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/target/block_graph.h"
+
+#include "core/file_descriptor.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+namespace gptgrow {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kSysfsSectorBytes = 512;
+constexpr std::uint64_t kEndless = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kMaxParts = 4096;
+
+std::string line_of(const fs::path& path)
+{
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::uint64_t bytes_from(const fs::path& path, std::uint64_t unit)
+{
+  const std::uint64_t number = std::strtoull(line_of(path).c_str(), nullptr, 10);
+  return number > kEndless / unit ? kEndless : number * unit;
+}
+
+std::optional<dev_t> number_in(const fs::path& folder)
+{
+  unsigned major_number = 0, minor_number = 0;
+  if (std::sscanf(line_of(folder / "dev").c_str(), "%u:%u", &major_number, &minor_number) != 2)
+    return std::nullopt;
+  return makedev(major_number, minor_number);
+}
+
+/// What a loop device is over: asked of the device, because a path may be gone, or mean something else here.
+std::optional<Medium> behind_loop(const fs::path& root, const fs::path& folder, const std::string& name)
+{
+  std::string path = line_of(folder / "loop/backing_file");
+  if (path.empty())
+    return std::nullopt;
+  const FileDescriptor fd(::open((root / "dev" / name).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (loop_info64 info{}; fd.get() != -1 && ::ioctl(fd.get(), LOOP_GET_STATUS64, &info) == 0) {
+    if (info.lo_rdevice != 0)
+      return Medium{true, static_cast<dev_t>(info.lo_rdevice), 0};
+    return Medium{false, static_cast<dev_t>(info.lo_device), static_cast<ino_t>(info.lo_inode), path};
+  }
+  struct stat status;
+  if (root == "/" && ::stat(path.c_str(), &status) == 0)
+    return S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0} : Medium{false, status.st_dev, status.st_ino, path};
+  // Of a device, the name is enough; a file that cannot be found is still something that this lies on.
+  const fs::path device = fs::path(path).filename();
+  if (const auto number = path.starts_with("/dev/") ? number_in(root / "sys/class/block" / device) : std::nullopt)
+    return Medium{true, *number, 0};
+  return Medium{false, 0, 0, path};
+}
+
+BlockDevice read_device(const fs::path& root, const fs::path& link, dev_t number)
+{
+  std::error_code ignored;
+  const fs::path folder = fs::canonical(link, ignored);
+  BlockDevice device;
+  device.number = number;
+  device.name = link.filename();
+  std::ranges::replace(device.name, '!', '/');
+  device.mapped_name = line_of(folder / "dm/name");
+  device.size_bytes = bytes_from(folder / "size", kSysfsSectorBytes);
+  device.is_partition = fs::exists(folder / "partition", ignored);
+  device.is_bcache_member = fs::exists(folder / "bcache", ignored) && !device.name.starts_with("bcache");
+  if (const auto disk = device.is_partition ? number_in(folder.parent_path()) : std::nullopt)
+    device.below = Part{{true, *disk, 0}, {bytes_from(folder / "start", kSysfsSectorBytes), device.size_bytes}};
+  if (const auto backing = behind_loop(root, folder, device.name)) {
+    device.is_loop = true;
+    device.below = Part{*backing, {bytes_from(folder / "loop/offset", 1), device.size_bytes}};
+  }
+  for (const fs::directory_entry& slave : fs::directory_iterator(folder / "slaves", ignored))
+    if (const auto below = number_in(slave.path()))
+      device.slaves.push_back(*below);
+  return device;
+}
+
+/// Where the bytes that both have are on `device`, which lies on `below`.
+ByteRange seen_through(const Part& below, const Part& part)
+{
+  const std::uint64_t first = std::max(below.range.offset, part.range.offset);
+  return {first - below.range.offset, std::min(below.range.end(), part.range.end()) - first};
+}
+
+bool is_known(const std::vector<Part>& parts, const Part& part)
+{
+  return std::ranges::any_of(parts, [&](const Part& other) {
+    return other.medium == part.medium && other.range.offset <= part.range.offset && part.range.end() <= other.range.end();
+  });
+}
+
+void add(std::vector<Part>& parts, const Part& part)
+{
+  if (part.range.size != 0 && !is_known(parts, part) && parts.size() < kMaxParts)
+    parts.push_back(part);
+}
+
+}  // namespace
+
+bool overlap(const Part& a, const Part& b)
+{
+  return a.medium == b.medium && a.range.offset < b.range.end() && b.range.offset < a.range.end();
+}
+
+bool overlap(const std::vector<Part>& a, const std::vector<Part>& b)
+{
+  return std::ranges::any_of(
+      a, [&](const Part& x) { return std::ranges::any_of(b, [&](const Part& y) { return overlap(x, y); }); });
+}
+
+const BlockDevice* BlockGraph::find(dev_t number) const
+{
+  const auto found = std::ranges::find(devices_, number, &BlockDevice::number);
+  return found == devices_.end() ? nullptr : &*found;
+}
+
+Part BlockGraph::whole(const Medium& medium) const
+{
+  const BlockDevice* device = medium.is_device ? find(medium.device) : nullptr;
+  return {medium, {0, device && device->size_bytes != 0 ? device->size_bytes : kEndless}};
+}
+
+std::vector<Part> BlockGraph::made_of(const Part& part) const
+{
+  return lies_on(part, {});
+}
+
+std::vector<Part> BlockGraph::lies_on(const Part& part, const DisksBelow& disks_below) const
+{
+  std::vector<Part> result{part};
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const Part at = result[i];
+    if (!at.medium.is_device && disks_below)
+      for (const dev_t disk : disks_below(at.medium))
+        add(result, whole({true, disk, 0}));
+    const BlockDevice* device = at.medium.is_device ? find(at.medium.device) : nullptr;
+    if (!device)
+      continue;
+    for (const dev_t slave : device->slaves) {
+      Part below = whole({true, slave, 0});
+      below.is_shared = true;
+      add(result, below);
+    }
+    if (!device->below)
+      continue;
+    Part below = *device->below;
+    const ByteRange inside = clip(at.range, device->size_bytes);
+    below.range = {below.range.offset + inside.offset, inside.size};
+    below.is_shared = at.is_shared;
+    below.is_behind_loop = device->is_loop;
+    add(result, below);
+  }
+  return result;
+}
+
+std::vector<Part> BlockGraph::above(const std::vector<Part>& parts, const DisksBelow& disks_below) const
+{
+  std::vector<Part> all = parts;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Part at = all[i];
+    for (const BlockDevice& device : devices_) {
+      const Medium medium{true, device.number, 0};
+      const bool is_own = std::ranges::any_of(parts, [&](const Part& part) { return part.medium == medium; });
+      if (is_own)
+        continue;
+      if (device.below && overlap(*device.below, at))
+        add(all, {medium, seen_through(*device.below, at)});
+      const bool is_slave = at.medium.is_device && !at.is_shared &&
+                            std::ranges::find(device.slaves, at.medium.device) != device.slaves.end();
+      const auto lies_in_file_system = [&] {
+        if (!device.below || device.below->medium.is_device || !at.medium.is_device || at.is_shared || !disks_below)
+          return false;
+        const std::vector<dev_t> disks = disks_below(device.below->medium);
+        return std::ranges::find(disks, at.medium.device) != disks.end();
+      };
+      if (is_slave || lies_in_file_system())
+        add(all, whole(medium));
+    }
+  }
+  return {all.begin() + static_cast<std::ptrdiff_t>(parts.size()), all.end()};
+}
+
+std::vector<BlockDevice> read_block_devices(const fs::path& root)
+{
+  std::vector<BlockDevice> devices;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root / "sys/class/block", ignored))
+    if (const auto number = number_in(entry.path()))
+      devices.push_back(read_device(root, entry.path(), *number));
+  std::ranges::sort(devices, {}, &BlockDevice::number);
+  return devices;
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What bytes lie on which others: disks, partitions, loop devices, files behind them, mapped devices and RAID. A value, read
+// from sysfs once.
+#pragma once
+
+#include "core/units.h"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace gptgrow {
+
+/// A block device, or a file.
+struct Medium {
+  bool is_device = false;
+  dev_t device = 0;      // its own number; of a file, that of the file system
+  ino_t inode = 0;       // of a file
+  std::string path = {};  // by which a file is known; may be stale
+
+  bool operator==(const Medium& other) const
+  {
+    return is_device == other.is_device && device == other.device && inode == other.inode;
+  }
+};
+
+/// Bytes of a medium.
+struct Part {
+  Medium medium;
+  ByteRange range;
+  bool is_shared = false;  // a mapped device or RAID is somewhere in it: which bytes is not known
+  bool is_behind_loop = false;  // what a loop device is directly over
+};
+
+struct BlockDevice {
+  dev_t number = 0;
+  std::string name;  // "sdb1", without /dev/
+  std::string mapped_name;
+  std::uint64_t size_bytes = 0;
+  bool is_partition = false;
+  bool is_loop = false;
+  bool is_bcache_member = false;
+  std::optional<Part> below;   // the disk of a partition, what a loop device is over; sizes are those of the device
+  std::vector<dev_t> slaves;   // of a mapped device or RAID
+
+  std::string path() const { return "/dev/" + (mapped_name.empty() ? name : "mapper/" + mapped_name); }
+};
+
+/// The disks that a file system lies on; nothing where that is not known.
+using DisksBelow = std::function<std::vector<dev_t>(const Medium& file)>;
+
+class BlockGraph {
+public:
+  explicit BlockGraph(std::vector<BlockDevice> devices) : devices_(std::move(devices)) {}
+
+  const std::vector<BlockDevice>& devices() const { return devices_; }
+  const BlockDevice* find(dev_t number) const;
+
+  /// All bytes of a device, or of a file, however long that becomes.
+  Part whole(const Medium& medium) const;
+
+  /// `part` first, then all bytes that it is made of: down to a file, but not to what the file's file system lies on.
+  std::vector<Part> made_of(const Part& part) const;
+
+  /// The same, and through file systems too, as far as `disks_below` knows them.
+  std::vector<Part> lies_on(const Part& part, const DisksBelow& disks_below) const;
+
+  /// The bytes of other devices that lie on any of `parts`, a result of made_of(), at any depth. Other devices that are mapped from the same
+  /// disks as one of `parts` are not among them: they do not share bytes.
+  std::vector<Part> above(const std::vector<Part>& parts, const DisksBelow& disks_below) const;
+
+private:
+  std::vector<BlockDevice> devices_;
+};
+
+/// Whether any byte is in both.
+bool overlap(const Part& a, const Part& b);
+bool overlap(const std::vector<Part>& a, const std::vector<Part>& b);
+
+/// All block devices that the sysfs below `root` shows; none where there is no sysfs.
+std::vector<BlockDevice> read_block_devices(const std::filesystem::path& root = "/");
+
+}  // namespace gptgrow

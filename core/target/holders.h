@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Who holds any byte of a disk or file, at any depth above or below it; and whether an image lies on one.
+#pragma once
+
+#include "core/file_descriptor.h"
+#include "core/image.h"
+
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+
+namespace gptgrow {
+
+struct Holder {
+  enum class Kind {
+    mount,      // `by`: where
+    file_system,  // mounted where it cannot be seen; `by`: its type
+    swap,
+    member,     // `by`: the mapped device, RAID or cache that it is a part of
+    loop,       // `by`: the loop device over it
+    lock,       // `by`: the program, where that is known
+    exclusive,  // somebody, says the kernel
+  };
+  Kind kind;
+  std::string what;  // the device or file that is held
+  std::string by;
+};
+
+/// "/dev/sdb1 is mounted on /mnt".
+std::string to_string(const Holder& holder);
+
+struct Holding {
+  std::vector<Holder> holders;
+
+  /// Why some holder might not have been found, a sentence each.
+  std::vector<std::string> unseen;
+
+  /// Keeps others from devices below the target while they are open.
+  std::vector<FileDescriptor> claims;
+};
+
+/// Of the file or block device `path`, which `status` is of. Locks on that itself are not looked for, but for other nodes of the same device: who writes
+/// takes its own. Not a file's own file system: that is mounted, and none of the file's bytes is thereby another's.
+Holding find_holders(const std::string& path, const struct stat& status);
+
+struct Relation {
+  enum class Kind {
+    none,
+    same,             // or one is made of the other
+    image_on_target,  // in a file system there, at any depth
+    target_on_image,
+  };
+  Kind kind = Kind::none;
+  std::vector<std::string> unseen;  // why that might not be all, a sentence each
+};
+
+/// `target` may name a file that is still to be made.
+Relation relation_of(const Image& image, const std::string& target);
+
+}  // namespace gptgrow

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is mounted, in every mount namespace that can be seen, and on which disks a file lies.
+#pragma once
+
+#include "core/target/block_graph.h"
+
+namespace gptgrow {
+
+struct Mount {
+  int id = 0;
+  dev_t device = 0;
+  std::string type;
+  std::string source;
+  std::string where;
+  std::string options;   // of the file system
+  pid_t process = 0;     // one of another mount namespace; 0 in this one's own
+
+  /// Its block device, by number or by source.
+  bool is_of(dev_t block_device) const;
+};
+
+struct Mounts {
+  std::vector<Mount> all;
+  bool has_all_namespaces = true;  // of processes; not those that are kept without one
+};
+
+Mounts read_mounts();
+
+/// What a file's bytes are on.
+struct Backing {
+  enum class Kind {
+    known,   // `disks`, or memory alone
+    hidden,  // of the kernel, but its disks cannot be named from here
+    served,  // by a program or another machine: what that reads cannot be told
+  };
+  Kind kind = Kind::known;
+  std::vector<dev_t> disks;
+};
+
+/// `file` has a path, which is passed by when it has come to mean something else.
+Backing backing_of(const Medium& file, const Mounts& mounts, const BlockGraph& graph);
+
+/// The mount that a file was reached through.
+const Mount* mount_of(const Medium& file, const Mounts& mounts);
+
+}  // namespace gptgrow

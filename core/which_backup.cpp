@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/which_backup.h"
+
+#include "core/mbr.h"
+
+#include <compare>
+
+namespace gptgrow {
+
+namespace {
+
+constexpr std::size_t kMbrSizeBytes = 512;
+
+std::optional<FoundTable> read_backup(const Image& image, const FoundTables& found, Lba at)
+{
+  if (at <= kPrimaryLba || at > found.last_lba)
+    return std::nullopt;
+  return read_table(image, found.sector_size_bytes, at);
+}
+
+/// What the primary header, or what is left of it, says for a backup.
+struct Evidence {
+  bool same_disk = false;
+  bool same_array = false;
+};
+
+Evidence evidence(const Image& image, const FoundTable& primary, const Header& backup)
+{
+  const Header& header = primary.header;
+  if (!header.has_signature())
+    return {};
+  return {.same_disk = header.disk_guid() == backup.disk_guid(),
+          .same_array = has_right_crc(header) ? header.array_crc32() == backup.array_crc32()
+                                              : array_is_at(image, backup, header.partition_entry_lba())};
+}
+
+/// Less speaks for the one than for the other. Unordered where one is better in one respect, the other in the other one.
+std::partial_ordering compare(const Evidence& a, const Evidence& b)
+{
+  const auto disk = a.same_disk <=> b.same_disk, array = a.same_array <=> b.same_array;
+  if (disk == 0 || disk == array)
+    return array;
+  return array == 0 ? std::partial_ordering(disk) : std::partial_ordering::unordered;
+}
+
+/// Two valid ones.
+void choose(const Image& image, FoundTable named, FoundTable last, FoundTables& found)
+{
+  const FoundTable& primary = found.primary;
+  if (is_same_table(named.header, last.header)) {
+    // One is left behind. A valid primary says which one is its own; else the one where every tool looks.
+    found.backup = std::move(primary.valid() ? named : last);
+    return;
+  }
+  const auto order = compare(evidence(image, primary, named.header), evidence(image, primary, last.header));
+  const bool decided = order < 0 || order > 0;
+  const bool take_named = decided ? order > 0 : primary.valid();
+  found.backup = std::move(take_named ? named : last);
+  FoundTable& other = take_named ? last : named;
+  if (decided)
+    found.strays.push_back(std::move(other));
+  else
+    found.rival = std::move(other);
+}
+
+/// A backup that was left behind where the protective record says that the disk once ended.
+void find_left_behind(const Image& image, FoundTables& found)
+{
+  std::vector<std::byte> mbr(kMbrSizeBytes);
+  image.read(0, mbr);
+  const auto is_known = [&](const FoundTable& table) {
+    const auto is_same = [&](const FoundTable& other) {
+      return other.at == table.at || (other.valid() && is_same_table(other.header, table.header));
+    };
+    return is_same(found.primary) || (found.backup && is_same(*found.backup)) || (found.rival && is_same(*found.rival)) ||
+           std::ranges::any_of(found.strays, is_same);
+  };
+  for (const MbrRecord& record : mbr_records(mbr)) {
+    if (record.os_type != kGptProtective || record.starting_lba != kPrimaryLba.value)
+      continue;
+    auto table = read_backup(image, found, Lba{record.size_in_lba});
+    if (table && table->valid() && !is_known(*table))
+      found.strays.push_back(std::move(*table));
+  }
+}
+
+}  // namespace
+
+bool is_same_table(const Header& a, const Header& b)
+{
+  return a.disk_guid() == b.disk_guid() && a.entry_count() == b.entry_count() &&
+         a.entry_size_bytes() == b.entry_size_bytes() && a.array_crc32() == b.array_crc32();
+}
+
+bool has_right_crc(const Header& header)
+{
+  // Below 92 bytes, fields that are used here are not covered by the CRC.
+  return header.has_signature() && header.header_size_bytes() >= 92 &&
+         header.header_size_bytes() <= header.sector_size_bytes() &&
+         header.header_crc32() == header.computed_header_crc32();
+}
+
+bool array_is_at(const Image& image, const Header& header, Lba at)
+{
+  const std::uint32_t sector_size_bytes = header.sector_size_bytes();
+  if (at <= kPrimaryLba || at > max_lba(sector_size_bytes))
+    return false;
+  const ByteRange range{bytes_of(at, 1, sector_size_bytes).offset, header.array_size_bytes()};
+  return range.end() <= image.size_bytes() && crc32(read_bytes(image, range)) == header.array_crc32();
+}
+
+bool may_belong(const Image& image, const FoundTable& primary, const Header& backup)
+{
+  if (!primary.header.has_signature())
+    return true;
+  const Evidence found = evidence(image, primary, backup);
+  return found.same_disk || (found.same_array && !has_right_crc(primary.header));
+}
+
+void find_backup(const Image& image, FoundTables& found)
+{
+  std::optional<FoundTable> named, last = read_backup(image, found, found.last_lba);
+  if (const Header& primary = found.primary.header;
+      primary.has_signature() && primary.alternate_lba() != found.last_lba)
+    named = read_backup(image, found, primary.alternate_lba());
+  const auto is_valid = [](const auto& table) { return table && table->valid(); };
+  const auto has_signature = [](const auto& table) { return table && table->header.has_signature(); };
+  if (is_valid(named) && is_valid(last))
+    choose(image, std::move(*named), std::move(*last), found);
+  else if (is_valid(named) || is_valid(last))
+    found.backup = std::move(is_valid(named) ? named : last);
+  else if (has_signature(named) && (found.primary.valid() || !has_signature(last)))
+    found.backup = std::move(named);
+  else if (has_signature(last))
+    found.backup = std::move(last);
+  find_left_behind(image, found);
+}
+
+void find_other_sector_size(const Image& image, FoundTables& found)
+{
+  const std::uint32_t other = found.sector_size_bytes == 512 ? 4096 : 512;
+  const std::uint64_t sectors = image.size_bytes() / other;
+  if (sectors <= kPrimaryLba.value + 1)
+    return;
+  for (const Lba at : {kPrimaryLba, Lba{sectors - 1}})
+    if (FoundTable table = read_table(image, other, at); table.valid())
+      found.strays.push_back(std::move(table));
+}
+
+}  // namespace gptgrow
