@@ -86,6 +86,15 @@ void check_value_in_word(const CLI::App& command, std::string_view word)
     refuse_standard_input(name);
 }
 
+/// Whether `word` is an option whose value is the next word.
+bool wants_value(const CLI::App& command, const std::string& word)
+{
+  const std::vector<const CLI::Option*> options = all_options(command);
+  return word.starts_with("--") && std::ranges::any_of(options, [&](const CLI::Option* each) {
+    return each->check_name(word) && each->get_items_expected_max() != 0;
+  });
+}
+
 void check_words(const CLI::App& app, const std::vector<std::string>& words)
 {
   const CLI::App* const command = command_of(app, words);
@@ -97,6 +106,8 @@ void check_words(const CLI::App& app, const std::vector<std::string>& words)
       refuse("{}: empty, expected a value", follows_option ? words[i - 1] : fmt::format("word {} of the command line", i + 1));
     if (word == "-")
       refuse_standard_input(follows_option ? words[i - 1] : word);
+    if (follows_option && word.starts_with("--") && wants_value(command ? *command : app, words[i - 1]))
+      refuse("{}: expected a value, found {}; a file of that name is ./{}", words[i - 1], word, word);
     options_end = options_end || word == "--";
     if (!options_end)
       check_value_in_word(command ? *command : app, word);

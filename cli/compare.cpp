@@ -18,7 +18,10 @@ struct Options {
 Exit compare_disks(const Options& options)
 {
   const Comparison comparison = compare(Image(options.a), Image(options.b), options.sector_size.sector_size_bytes);
-  print(options.json ? to_json(comparison) : to_text(comparison, stdout_style()));
+  if (options.json)
+    write_json(comparison, print);
+  else
+    print(to_text(comparison, stdout_style()));
   return comparison.same() ? Exit::same : Exit::differs;
 }
 

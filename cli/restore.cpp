@@ -155,6 +155,8 @@ std::string state_of_target(const Options& options, const Restore& restore)
   const bool has_map = !options.restore.map_path.empty();
   switch (restore.state()) {
   case Restore::State::untouched: return target + ": no byte was written";
+  case Restore::State::wiping:
+    return target + ": its old table may still be there, in part; the same command begins anew";
   case Restore::State::incomplete:
     return fmt::format("{} is incomplete and has no partition table; the same command {}", target,
                        has_map ? "goes on from here"

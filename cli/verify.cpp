@@ -49,8 +49,10 @@ void add_verify(CLI::App& app, Run& run)
   CLI::App* command = app.add_subcommand("verify", "Say whether TARGET still holds what was restored to it");
   command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
   command->add_option("TARGET", options->target, "A file or block device")->required();
-  command->add_flag("--table-only", options->table_only, "Compare MBR, headers and slots, not the data");
-  command->add_flag("--free-space", options->free_space, "Compare what lies behind the image with zeros, too");
+  CLI::Option* table_only =
+      command->add_flag("--table-only", options->table_only, "Compare MBR, headers and slots, not the data");
+  command->add_flag("--free-space", options->free_space, "Compare what lies behind the image with zeros, too")
+      ->excludes(table_only);
   add_disk_options(*command, options->disk);
   add_json_option(*command, options->json);
   command->callback([&run, options] { run = [options] { return run_verify(*options); }; });

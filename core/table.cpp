@@ -230,6 +230,10 @@ Table choose_table(const Image& image, const FoundTables& found, TableChoice cho
                                    table.primary.alternate_lba().value, found.last_lba.value));
   if (choice == TableChoice::backup) {
     warnings.push_back(fmt::format("the primary table is rebuilt from the backup at LBA {}", found.backup->at.value));
+    for (const Entry& entry : lost_with(image, found.primary, table.used_entries()))
+      warnings.push_back(fmt::format("the damaged primary still shows a partition that the backup, perhaps an older one, lacks: "
+                                     "slot {}, LBA {}-{}, GUID {}", entry.slot, entry.first_lba.value, entry.last_lba.value,
+                                     to_string(entry.partition_guid)));
     if (found.primary.header.has_signature() && found.primary.header.disk_guid() != found.backup->header.disk_guid())
       warnings.push_back(fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "
                                      "header", found.backup->at.value, to_string(found.backup->header.disk_guid()),

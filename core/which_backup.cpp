@@ -3,6 +3,8 @@
 
 #include "core/mbr.h"
 
+#include <algorithm>
+#include <bit>
 #include <compare>
 
 namespace gptgrow {
@@ -115,6 +117,29 @@ bool may_belong(const Image& image, const FoundTable& primary, const Header& bac
     return true;
   const Evidence found = evidence(image, primary, backup);
   return found.same_disk || (found.same_array && !has_right_crc(primary.header));
+}
+
+std::vector<Entry> lost_with(const Image& image, const FoundTable& primary, const std::vector<Entry>& kept)
+{
+  const Header& header = primary.header;
+  const Lba at = header.partition_entry_lba(), first = header.first_usable_lba(), last = header.last_usable_lba();
+  const std::uint64_t size_bytes = header.array_size_bytes();
+  if (primary.valid() || !header.has_signature() || at > max_lba(header.sector_size_bytes()) ||
+      header.entry_size_bytes() < 128 || !std::has_single_bit(header.entry_size_bytes()) || size_bytes > kMaxArraySizeBytes)
+    return {};
+  const ByteRange range{bytes_of(at, 1, header.sector_size_bytes()).offset, size_bytes};
+  if (range.end() > image.size_bytes() || (!has_right_crc(header) && !array_is_at(image, header, at)))
+    return {};
+  // A byte of an entry may be damaged: it is the same one where the GUID or the place is.
+  std::vector<Entry> lost = used_entries(read_bytes(image, range), header.entry_size_bytes());
+  std::erase_if(lost, [&](const Entry& entry) {
+    return entry.first_lba < first || entry.last_lba > last || entry.last_lba < entry.first_lba ||
+           std::ranges::any_of(kept, [&](const Entry& each) {
+             return each.partition_guid == entry.partition_guid ||
+                    (each.first_lba == entry.first_lba && each.last_lba == entry.last_lba);
+           });
+  });
+  return lost;
 }
 
 void find_backup(const Image& image, FoundTables& found)

@@ -18,6 +18,10 @@ bool array_is_at(const Image& image, const Header& header, Lba at);
 /// Whether nothing in what is left of `primary` speaks for another disk than that of `backup`.
 bool may_belong(const Image& image, const FoundTable& primary, const Header& backup);
 
+/// Partitions that a damaged primary still shows and `kept` lacks, as an older backup would. Entries are believed where they
+/// lie in the usable area, in an array that a header with a right CRC names or whose own CRC is right.
+std::vector<Entry> lost_with(const Image& image, const FoundTable& primary, const std::vector<Entry>& kept);
+
 /// Fills in backup, rival and strays of `found`, whose other members are set.
 void find_backup(const Image& image, FoundTables& found);
 

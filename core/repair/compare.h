@@ -3,13 +3,19 @@
 // What moves with the end of the disk is no difference.
 #pragma once
 
+#include "core/repair/findings.h"
+#include "core/repair/named_fields.h"
 #include "core/repair/structures.h"
 
 namespace gptgrow {
 
-/// A field that differs, with both values in words.
+enum class Part { mbr, primary_header, backup_header };
+
+/// A field of MBR or header that differs, with both values in words.
 struct FieldDifference {
-  std::string structure;  // "MBR", "primary header", "backup header", "backup"; empty for a slot's field
+  Part part = Part::mbr;
+  FieldId id = FieldId::other;
+  bool is_state = false;  // the header as a whole is not what it was; no field
   std::string field;
   std::string a;
   std::string b;
@@ -17,62 +23,42 @@ struct FieldDifference {
 
 /// What became of the entry in one slot.
 struct SlotDifference {
-  enum class Kind {
-    moved,      // the entry of slot_a is in slot_b; `fields` may differ too
-    changed,    // same slot, same partition, `fields` differ
+  enum class Kind : std::uint8_t {
+    moved,      // the entry of slot_a is in slot_b; fields may differ too
+    changed,    // same slot, same partition, fields differ
     only_in_a,  // slot_b is 0
     only_in_b,  // slot_a is 0
     unused,     // unused on both sides, other bytes
   };
   Kind kind = Kind::changed;
+  std::uint8_t changed_fields = 0;  // bit n: the nth of entry_fields() differs
   std::uint32_t slot_a = 0;
   std::uint32_t slot_b = 0;
-  std::optional<Entry> a;
-  std::optional<Entry> b;
-  std::vector<FieldDifference> fields;
-};
-
-/// What a tool that rewrites a table from its own list leaves behind.
-enum class Trace {
-  gap_closed,
-  entries_sorted,
-  entries_moved,    // to other slots, in no such order
-  extents_changed,  // of a partition; all but growth at the end
-  partition_grown,
-  partition_guids_changed,
-  entries_missing,
-  entries_added,
-  entry_fields_changed,  // names, attributes, types
-  unused_slots_changed,
-  disk_guid_changed,
-  array_moved,
-  array_shape_changed,
-  header_tail_lost,
-  header_changed,  // other fields
-  backup_left_behind,
-  backup_bad,  // missing, damaged or of another table
-  primary_bad,
-  active_flag_cleared,
-  disk_signature_zeroed,
-  chs_rewritten,
-  hybrid_lost,
-  mbr_changed,  // otherwise
 };
 
 struct Comparison {
   Image a, b;
-  FoundTables tables_a, tables_b;
+  FoundTables tables_a, tables_b;  // of each, only the table that counts still has its array
   std::vector<std::uint32_t> same_slots;  // used, and equal to the last bit
   std::vector<SlotDifference> slots;      // by slot of A, then of B
   std::vector<FieldDifference> fields;    // of MBR and headers
-  std::vector<Trace> traces;              // in the order of the enumeration
-  std::vector<std::string> patterns;      // a sentence for each trace
-  std::vector<std::string> tools;         // known to leave exactly these traces on A
+  std::vector<Finding> findings;          // in the order of Trace
+  std::vector<std::string> tools;         // each of them could have made B from A
 
   bool same() const { return slots.empty() && fields.empty(); }
+
+  /// The table that counts: the primary where it is valid, else the backup.
+  const FoundTable& table_a() const;
+  const FoundTable& table_b() const;
 };
 
-/// Compares the tables that count: the primary where it is valid, else the backup. Throws Error when one side has none.
+/// The bytes of a slot. Precondition: the table has it.
+std::span<const std::byte> slot_bytes(const FoundTable& table, std::uint32_t slot);
+
+/// The entry in a used slot.
+Entry entry_in(const FoundTable& table, std::uint32_t slot);
+
+/// Compares the tables that count. Throws Error when one side has none.
 Comparison compare(Image a, Image b, std::optional<std::uint32_t> sector_size_bytes);
 
 }  // namespace gptgrow

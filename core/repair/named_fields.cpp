@@ -16,11 +16,11 @@ using Format = NamedField::Format;
 constexpr std::size_t kBytesSpelledOut = 8;
 
 /// Appends the bytes up to `end` that no field has named.
-void add_rest(std::vector<NamedField>& fields, std::size_t end, const char* name)
+void add_rest(std::vector<NamedField>& fields, std::size_t end, const char* name, FieldId id = FieldId::other)
 {
   const std::size_t offset = fields.back().offset + fields.back().size;
   if (offset < end)
-    fields.push_back({offset, end - offset, name, Format::bytes});
+    fields.push_back({offset, end - offset, name, Format::bytes, id});
 }
 
 std::uint64_t number(std::span<const std::byte> bytes)
@@ -35,20 +35,20 @@ std::uint64_t number(std::span<const std::byte> bytes)
 
 std::vector<NamedField> mbr_fields(std::size_t sector_size_bytes)
 {
-  std::vector<NamedField> fields{{0, 440, "BootCode", Format::bytes},
-                                 {440, 4, "UniqueMBRDiskSignature", Format::code},
-                                 {444, 2, "Unknown", Format::bytes}};
+  std::vector<NamedField> fields{{0, 440, "BootCode", Format::bytes, FieldId::boot_code},
+                                 {440, 4, "UniqueMBRDiskSignature", Format::code, FieldId::disk_signature},
+                                 {444, 2, "Unknown", Format::bytes, FieldId::disk_signature}};
   for (std::size_t i = 0; i < 4; ++i) {
     const std::size_t at = 446 + 16 * i;
-    const auto add = [&](std::size_t offset, std::size_t size, const char* name, Format format) {
-      fields.push_back({at + offset, size, fmt::format("record {} {}", i + 1, name), format});
+    const auto add = [&](std::size_t offset, std::size_t size, const char* name, Format format, FieldId id) {
+      fields.push_back({at + offset, size, fmt::format("record {} {}", i + 1, name), format, id});
     };
-    add(0, 1, "BootIndicator", Format::code);
-    add(1, 3, "StartingCHS", Format::bytes);
-    add(4, 1, "OSType", Format::code);
-    add(5, 3, "EndingCHS", Format::bytes);
-    add(8, 4, "StartingLBA", Format::number);
-    add(12, 4, "SizeInLBA", Format::number);
+    add(0, 1, "BootIndicator", Format::code, FieldId::boot_indicator);
+    add(1, 3, "StartingCHS", Format::bytes, FieldId::chs);
+    add(4, 1, "OSType", Format::code, FieldId::os_type);
+    add(5, 3, "EndingCHS", Format::bytes, FieldId::chs);
+    add(8, 4, "StartingLBA", Format::number, FieldId::starting_lba);
+    add(12, 4, "SizeInLBA", Format::number, FieldId::size_in_lba);
   }
   fields.push_back({510, 2, "Signature", Format::code});
   add_rest(fields, sector_size_bytes, "rest of the sector");
@@ -59,30 +59,30 @@ std::vector<NamedField> header_fields(std::size_t sector_size_bytes)
 {
   std::vector<NamedField> fields{{0, 8, "Signature", Format::bytes},
                                  {8, 4, "Revision", Format::code},
-                                 {12, 4, "HeaderSize", Format::number},
-                                 {16, 4, "HeaderCRC32", Format::code},
-                                 {20, 4, "Reserved", Format::bytes},
-                                 {24, 8, "MyLBA", Format::number},
-                                 {32, 8, "AlternateLBA", Format::number},
-                                 {40, 8, "FirstUsableLBA", Format::number},
-                                 {48, 8, "LastUsableLBA", Format::number},
-                                 {56, 16, "DiskGUID", Format::guid},
-                                 {72, 8, "PartitionEntryLBA", Format::number},
-                                 {80, 4, "NumberOfPartitionEntries", Format::number},
-                                 {84, 4, "SizeOfPartitionEntry", Format::number},
-                                 {88, 4, "PartitionEntryArrayCRC32", Format::code}};
-  add_rest(fields, sector_size_bytes, "rest of the sector");
+                                 {12, 4, "HeaderSize", Format::number, FieldId::header_size},
+                                 {16, 4, "HeaderCRC32", Format::code, FieldId::header_crc32},
+                                 {20, 4, "Reserved", Format::bytes, FieldId::reserved},
+                                 {24, 8, "MyLBA", Format::number, FieldId::my_lba},
+                                 {32, 8, "AlternateLBA", Format::number, FieldId::alternate_lba},
+                                 {40, 8, "FirstUsableLBA", Format::number, FieldId::first_usable_lba},
+                                 {48, 8, "LastUsableLBA", Format::number, FieldId::last_usable_lba},
+                                 {56, 16, "DiskGUID", Format::guid, FieldId::disk_guid},
+                                 {72, 8, "PartitionEntryLBA", Format::number, FieldId::partition_entry_lba},
+                                 {80, 4, "NumberOfPartitionEntries", Format::number, FieldId::entry_count},
+                                 {84, 4, "SizeOfPartitionEntry", Format::number, FieldId::entry_size},
+                                 {88, 4, "PartitionEntryArrayCRC32", Format::code, FieldId::array_crc32}};
+  add_rest(fields, sector_size_bytes, "rest of the sector", FieldId::reserved);
   return fields;
 }
 
 std::vector<NamedField> entry_fields(std::size_t entry_size_bytes)
 {
-  std::vector<NamedField> fields{{0, 16, "PartitionTypeGUID", Format::guid},
-                                 {16, 16, "UniquePartitionGUID", Format::guid},
-                                 {32, 8, "StartingLBA", Format::number},
-                                 {40, 8, "EndingLBA", Format::number},
-                                 {48, 8, "Attributes", Format::code},
-                                 {56, 72, "PartitionName", Format::utf16}};
+  std::vector<NamedField> fields{{0, 16, "PartitionTypeGUID", Format::guid, FieldId::type_guid},
+                                 {16, 16, "UniquePartitionGUID", Format::guid, FieldId::partition_guid},
+                                 {32, 8, "StartingLBA", Format::number, FieldId::first_lba},
+                                 {40, 8, "EndingLBA", Format::number, FieldId::last_lba},
+                                 {48, 8, "Attributes", Format::code, FieldId::attributes},
+                                 {56, 72, "PartitionName", Format::utf16, FieldId::partition_name}};
   add_rest(fields, entry_size_bytes, "rest of the entry");
   return fields;
 }

@@ -9,6 +9,39 @@
 
 namespace gptgrow {
 
+/// What a field is, for programs; its name is for people.
+enum class FieldId {
+  other,
+  // of an MBR
+  boot_code,
+  disk_signature,  // with the two bytes behind it
+  boot_indicator,
+  chs,
+  os_type,
+  starting_lba,
+  size_in_lba,
+  // of a header
+  header_size,
+  reserved,  // with the rest of the sector
+  header_crc32,
+  my_lba,
+  alternate_lba,
+  first_usable_lba,
+  last_usable_lba,
+  disk_guid,
+  partition_entry_lba,
+  entry_count,
+  entry_size,
+  array_crc32,
+  // of an entry
+  type_guid,
+  partition_guid,
+  first_lba,
+  last_lba,
+  attributes,
+  partition_name,
+};
+
 struct NamedField {
   enum class Format { number, code, guid, utf16, bytes };
 
@@ -16,6 +49,7 @@ struct NamedField {
   std::size_t size = 0;
   std::string name;
   Format format = Format::bytes;
+  FieldId id = FieldId::other;
 };
 
 /// Each covers its structure wholly, in order of offset, the bytes that UEFI leaves open included. Preconditions: a

@@ -50,6 +50,22 @@ void check_own_backup(const Image& disk, const FoundTables& tables)
              "(table=backup would take the first)", disk.path(), describe_contents(backup), describe_contents(stray));
 }
 
+/// Refuses to lose a partition that the damaged primary table still shows.
+void check_nothing_lost(const Image& disk, const FoundTables& tables, const std::vector<Entry>& kept,
+                        const std::vector<std::uint32_t>& replaced_slots)
+{
+  std::vector<Entry> lost = lost_with(disk, tables.primary, kept);
+  std::erase_if(lost, [&](const Entry& entry) {
+    return std::ranges::find(replaced_slots, entry.slot) != replaced_slots.end();
+  });
+  if (lost.empty())
+    return;
+  const Entry& entry = lost.front();
+  refuse("{}: the damaged primary table still shows a partition that would be lost: slot {}, LBA {}-{}, GUID {}{}; nothing is "
+         "written", disk.path(), entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid),
+         lost.size() == 1 ? "" : fmt::format(", and {} more", lost.size() - 1));
+}
+
 auto identity(const Entry& entry)
 {
   return std::tuple(entry.partition_guid, entry.type_guid, entry.first_lba, entry.last_lba);
@@ -295,6 +311,7 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
     entries = used_entries(structures.array(), structures.entry_size_bytes);
   }
   check_same_partitions(disk, found, options.file, entries, replaced_slots);
+  check_nothing_lost(disk, tables, entries, replaced_slots);
   std::ranges::copy_if(found, std::back_inserter(entries),
                        [&](const Entry& entry) { return !contains(replaced_slots, entry.slot); });
   RepairPlan plan = plan_writes(disk, served.image(), tables, std::move(structures), entries);
@@ -313,8 +330,10 @@ RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const st
       throw Error(message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
                           "it back, or make it whole, first", disk.path()),
                   {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
-    if (options.table != TableChoice::backup)
+    if (options.table != TableChoice::backup) {
       check_own_backup(disk, tables);
+      check_nothing_lost(disk, tables, used_entries(tables.backup->array, tables.backup->header.entry_size_bytes()), {});
+    }
     options.table = TableChoice::backup;
   }
   const Disk served(options);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which known tools leave which traces.
+// Which known tools could have made one table from another.
 #pragma once
 
 #include "core/repair/compare.h"
 
-#include <set>
-
 namespace gptgrow {
 
-/// The tools known to leave exactly `found` where only the traces in `possible` can be left: what an image does not
-/// have, it cannot lose.
-std::vector<std::string> tools_that_leave(const std::set<Trace>& found, const std::set<Trace>& possible);
+/// The tools of which all that they do to A's table would leave B's, to the last bit where they are known so well, and
+/// those that are only known to leave such findings. Each is one possibility. Precondition: the comparison has its
+/// slots, fields and findings, and is not same().
+std::vector<std::string> tools_behind(const Comparison& comparison, bool b_is_mirrored);
 
 }  // namespace gptgrow

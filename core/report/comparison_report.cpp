@@ -5,13 +5,17 @@
 #include "core/report/json.h"
 #include "core/size.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <algorithm>
 
 namespace gptgrow {
 
 namespace {
 
 using Kind = SlotDifference::Kind;
+
+constexpr std::size_t kWrittenAtOnce = 1 << 16;
 
 std::string describe(const Entry& entry)
 {
@@ -21,13 +25,15 @@ std::string describe(const Entry& entry)
                      entry.name.empty() ? "" : ", \"" + printable(entry.name) + '"');
 }
 
-std::string headline(const SlotDifference& slot)
+std::string headline(const Comparison& comparison, const SlotDifference& slot)
 {
+  const auto a = [&] { return describe(entry_in(comparison.table_a(), slot.slot_a)); };
+  const auto b = [&] { return describe(entry_in(comparison.table_b(), slot.slot_b)); };
   switch (slot.kind) {
-  case Kind::moved: return fmt::format("moved ({}\u2190{}): {}", slot.slot_b, slot.slot_a, describe(*slot.b));
-  case Kind::changed: return "changed: " + describe(*slot.b);
-  case Kind::only_in_a: return "only in A: " + describe(*slot.a);
-  case Kind::only_in_b: return "only in B: " + describe(*slot.b);
+  case Kind::moved: return fmt::format("moved ({}\u2190{}): {}", slot.slot_b, slot.slot_a, b());
+  case Kind::changed: return "changed: " + b();
+  case Kind::only_in_a: return "only in A: " + a();
+  case Kind::only_in_b: return "only in B: " + b();
   case Kind::unused: break;
   }
   return "unused on both sides";
@@ -66,6 +72,7 @@ std::string trace_name(Trace trace)
   case Trace::backup_left_behind: return "backup_left_behind";
   case Trace::backup_bad: return "backup_bad";
   case Trace::primary_bad: return "primary_bad";
+  case Trace::protective_record_lost: return "protective_record_lost";
   case Trace::active_flag_cleared: return "active_flag_cleared";
   case Trace::disk_signature_zeroed: return "disk_signature_zeroed";
   case Trace::chs_rewritten: return "chs_rewritten";
@@ -75,12 +82,92 @@ std::string trace_name(Trace trace)
   return "mbr_changed";
 }
 
+const char* part_name(Part part)
+{
+  switch (part) {
+  case Part::mbr: return "MBR";
+  case Part::primary_header: return "primary header";
+  case Part::backup_header: break;
+  }
+  return "backup header";
+}
+
 Json field_json(const FieldDifference& field)
 {
-  Json json{{"field", field.field}, {"a", field.a}, {"b", field.b}};
-  if (!field.structure.empty())
-    json["structure"] = field.structure;
-  return json;
+  return {{"field", field.field}, {"a", field.a}, {"b", field.b}, {"structure", part_name(field.part)}};
+}
+
+/// Calls `use` with the name of each field of a slot that differs, and with both values in words.
+template <typename Use>
+void for_each_field(const Comparison& comparison, const SlotDifference& slot, const std::vector<NamedField>& fields, Use use)
+{
+  if (slot.kind == Kind::only_in_a || slot.kind == Kind::only_in_b)
+    return;
+  const auto a = slot_bytes(comparison.table_a(), slot.slot_a), b = slot_bytes(comparison.table_b(), slot.slot_b);
+  if (slot.kind == Kind::unused)
+    return use("bytes", is_zero(a) ? "zeros" : "junk", is_zero(b) ? "zeros" : "other bytes");
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if ((slot.changed_fields >> i & 1U) != 0)
+      use(fields[i].name, in_words(fields[i], a.subspan(fields[i].offset, fields[i].size)),
+          in_words(fields[i], b.subspan(fields[i].offset, fields[i].size)));
+}
+
+std::vector<NamedField> fields_of_entries(const Comparison& comparison)
+{
+  return entry_fields(std::min(comparison.table_a().header.entry_size_bytes(),
+                               comparison.table_b().header.entry_size_bytes()));
+}
+
+Json slot_json(const Comparison& comparison, const SlotDifference& slot, const std::vector<NamedField>& names)
+{
+  const std::uint32_t sector_size_bytes = comparison.tables_a.sector_size_bytes;
+  const auto entry = [&](const FoundTable& table, std::uint32_t number) {
+    return number == 0 || slot.kind == Kind::unused ? Json() : entry_json(entry_in(table, number), sector_size_bytes);
+  };
+  Json fields = Json::array();
+  for_each_field(comparison, slot, names, [&](const std::string& name, std::string a, std::string b) {
+    fields.push_back({{"field", name}, {"a", std::move(a)}, {"b", std::move(b)}});
+  });
+  return {{"kind", kind_name(slot.kind)},
+          {"slot_a", slot.slot_a != 0 ? Json(slot.slot_a) : Json()},
+          {"slot_b", slot.slot_b != 0 ? Json(slot.slot_b) : Json()},
+          {"a", entry(comparison.table_a(), slot.slot_a)},
+          {"b", entry(comparison.table_b(), slot.slot_b)},
+          {"fields", std::move(fields)}};
+}
+
+/// All but the slots, of which there may be a hundred thousand.
+Json frame_json(const Comparison& comparison)
+{
+  const auto side = [](const Image& image) {
+    return Json{{"path", image.path()}, {"size_bytes", image.size_bytes()}};
+  };
+  Json fields = Json::array();
+  for (const FieldDifference& field : comparison.fields)
+    fields.push_back(field_json(field));
+  Json patterns = Json::array();
+  for (const Finding& finding : comparison.findings)
+    patterns.push_back({{"pattern", trace_name(finding.trace)}, {"text", finding.text}});
+  return {{"a", side(comparison.a)},
+          {"b", side(comparison.b)},
+          {"sector_size_bytes", comparison.tables_a.sector_size_bytes},
+          {"same", comparison.same()},
+          {"patterns", std::move(patterns)},
+          {"tools", comparison.tools},
+          {"same_slots", comparison.same_slots},
+          {"fields", std::move(fields)}};
+}
+
+std::string tools_in_words(const std::vector<std::string>& tools)
+{
+  if (tools.empty())
+    return "no single tool is known to leave exactly this";
+  if (tools.size() == 1)
+    return "as left by: " + tools[0];
+  std::string text = "as left by one of: ";
+  for (std::size_t i = 0; i < tools.size(); ++i)
+    text += (i == 0 ? "" : "; ") + tools[i];
+  return text;
 }
 
 }  // namespace
@@ -93,68 +180,54 @@ std::string to_text(const Comparison& comparison, const TextStyle& style)
     return out + emphasize(style, Emphasis::good, "same: B has A's table, as it should be on a disk of B's size") + '\n';
 
   out += emphasize(style, Emphasis::title, "Diagnosis") + '\n';
-  for (const std::string& pattern : comparison.patterns)
-    out += wrap(style, "  - ", pattern);
-  std::string tools;
-  for (const std::string& tool : comparison.tools)
-    tools += (tools.empty() ? "" : "; ") + tool;
-  out += wrap(style, "  ", tools.empty() ? "no single tool is known to leave exactly these traces"
-                                         : "as left by: " + tools);
+  for (const Finding& finding : comparison.findings)
+    out += wrap(style, "  - ", finding.text);
+  out += wrap(style, "  ", tools_in_words(comparison.tools));
 
   out += '\n' + emphasize(style, Emphasis::title, "Slots") + '\n';
   if (!comparison.same_slots.empty())
     out += wrap(style, "  same: ", join_runs(comparison.same_slots));
+  const std::vector<NamedField> fields = fields_of_entries(comparison);
   for (const SlotDifference& slot : comparison.slots) {
-    const std::string line = fmt::format("  {:>4}  {}", slot.slot_b != 0 ? slot.slot_b : slot.slot_a, headline(slot));
+    const std::string line = fmt::format("  {:>4}  {}", slot.slot_b != 0 ? slot.slot_b : slot.slot_a, headline(comparison, slot));
     out += emphasize(style, Emphasis::warning, line) + '\n';
-    for (const FieldDifference& field : slot.fields)
-      out += fmt::format("        {}: {} in A, {} in B\n", field.field, field.a, field.b);
+    for_each_field(comparison, slot, fields, [&](const std::string& name, const std::string& a, const std::string& b) {
+      out += fmt::format("        {}: {} in A, {} in B\n", name, a, b);
+    });
   }
   if (!comparison.fields.empty())
     out += '\n' + emphasize(style, Emphasis::title, "MBR and headers (expected from A, found in B)") + '\n';
   for (const FieldDifference& field : comparison.fields)
-    out += fmt::format("  {}, {}: {}, found {}\n", field.structure, field.field, field.a, field.b);
+    out += fmt::format("  {}, {}: {}, found {}\n", part_name(field.part), field.field, field.a, field.b);
   return out;
 }
 
 Json json_of(const Comparison& comparison)
 {
-  const std::uint32_t sector_size_bytes = comparison.tables_a.sector_size_bytes;
-  const auto side = [](const Image& image) {
-    return Json{{"path", image.path()}, {"size_bytes", image.size_bytes()}};
-  };
-  Json slots = Json::array();
-  for (const SlotDifference& slot : comparison.slots) {
-    Json fields = Json::array();
-    for (const FieldDifference& field : slot.fields)
-      fields.push_back(field_json(field));
-    slots.push_back({{"kind", kind_name(slot.kind)},
-                     {"slot_a", slot.slot_a != 0 ? Json(slot.slot_a) : Json()},
-                     {"slot_b", slot.slot_b != 0 ? Json(slot.slot_b) : Json()},
-                     {"a", slot.a ? entry_json(*slot.a, sector_size_bytes) : Json()},
-                     {"b", slot.b ? entry_json(*slot.b, sector_size_bytes) : Json()},
-                     {"fields", std::move(fields)}});
-  }
-  Json fields = Json::array();
-  for (const FieldDifference& field : comparison.fields)
-    fields.push_back(field_json(field));
-  Json patterns = Json::array();
-  for (std::size_t i = 0; i < comparison.traces.size(); ++i)
-    patterns.push_back({{"pattern", trace_name(comparison.traces[i])}, {"text", comparison.patterns[i]}});
-  return {{"a", side(comparison.a)},
-          {"b", side(comparison.b)},
-          {"sector_size_bytes", sector_size_bytes},
-          {"same", comparison.same()},
-          {"patterns", std::move(patterns)},
-          {"tools", comparison.tools},
-          {"same_slots", comparison.same_slots},
-          {"slots", std::move(slots)},
-          {"fields", std::move(fields)}};
+  Json json = frame_json(comparison);
+  Json& slots = json["slots"] = Json::array();
+  const std::vector<NamedField> fields = fields_of_entries(comparison);
+  for (const SlotDifference& slot : comparison.slots)
+    slots.push_back(slot_json(comparison, slot, fields));
+  return json;
 }
 
-std::string to_json(const Comparison& comparison)
+void write_json(const Comparison& comparison, const std::function<void(std::string_view)>& write)
 {
-  return dump(json_of(comparison));
+  std::string text = dump(frame_json(comparison));
+  text.resize(text.rfind("\n}"));  // the slots come last
+  text += ",\n  \"slots\": [";
+  const std::vector<NamedField> fields = fields_of_entries(comparison);
+  const char* separator = "\n    ";
+  for (const SlotDifference& slot : comparison.slots) {
+    text += separator + slot_json(comparison, slot, fields).dump(-1, ' ', true, Json::error_handler_t::replace);
+    separator = ",\n    ";
+    if (text.size() >= kWrittenAtOnce) {
+      write(text);
+      text.clear();
+    }
+  }
+  write(text + (comparison.slots.empty() ? "]\n}\n" : "\n  ]\n}\n"));
 }
 
 }  // namespace gptgrow

@@ -6,6 +6,7 @@
 #include "core/restore/taken_space.h"
 #include "core/restore/unfinished_mark.h"
 #include "core/size.h"
+#include "core/target/direct.h"
 #include "core/target/durable_file.h"
 #include "core/target/holders.h"
 #include "core/target/medium.h"
@@ -369,7 +370,7 @@ bool Restore::run(Monitor& monitor)
   if (!resumes_) {
     if (!prepare(monitor))
       return false;
-    state_ = State::incomplete;
+    state_ = State::wiping;
     wipe();
   }
   state_ = State::incomplete;
@@ -397,8 +398,10 @@ bool Restore::prepare(const Monitor& monitor)
   };
   try {
     if (!options_.map_path.empty())
-      save_map(options_.map_path, *map_);
-    if (target_->is_block_device() || space.take(data_ranges(), monitor))
+      // Twice: the second time there is room for the old one beside the new one.
+      for (int i = 0; i < 2; ++i)
+        save_map(options_.map_path, *map_);
+    if (target_->is_block_device() || space.take(written_ranges(), monitor))
       return true;
   } catch (...) {
     undo();
@@ -408,13 +411,31 @@ bool Restore::prepare(const Monitor& monitor)
   return false;
 }
 
-std::vector<ByteRange> Restore::data_ranges() const
+/// All that needs space in a file: of a hole, what is not whole blocks is written as zeros.
+std::vector<ByteRange> Restore::written_ranges() const
 {
-  std::vector<ByteRange> ranges;
+  const std::uint64_t size_bytes = disk_->size_bytes();
+  boost::icl::interval_set<std::uint64_t> written;
+  const auto add = [&](std::uint64_t begin, std::uint64_t end) {
+    if (begin < end)
+      written += boost::icl::interval<std::uint64_t>::right_open(begin, std::min(end, size_bytes));
+  };
+  add(0, kHeadBytes);
+  add(size_bytes - std::min(kTailBytes, size_bytes), size_bytes);
+  for (const Signature& signature : stale_signatures_)
+    add(signature.range.offset, signature.range.end());
   for_each_piece(*pieces_, [&](const Piece& piece) {
-    if (piece.kind == Piece::Kind::data)
-      ranges.push_back(piece.range);
+    const ByteRange inner = aligned_part(piece.range, kDirectAlignment);
+    if (piece.kind == Piece::Kind::data || piece.kind == Piece::Kind::table) {
+      add(piece.range.offset, piece.range.end());
+    } else if (!is_new_) {
+      add(piece.range.offset, inner.offset);
+      add(inner.end(), piece.range.end());
+    }
   });
+  std::vector<ByteRange> ranges;
+  for (const auto& range : written)
+    ranges.push_back({range.lower(), range.upper() - range.lower()});
   return ranges;
 }
 
@@ -433,6 +454,7 @@ void Restore::remove_map()
 void Restore::wipe()
 {
   wipe_tables();
+  state_ = State::incomplete;
   // What the kernel shows of the old table is nobody's any more.
   (void)target_->reread_partitions();
   for (const Signature& signature : stale_signatures_)

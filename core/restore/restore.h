@@ -67,6 +67,7 @@ public:
   /// How far run() came.
   enum class State {
     untouched,      // every byte is as it was
+    wiping,         // the old table may be there, whole or in part
     incomplete,     // no valid table
     writing_table,  // all but the table is there
     complete,
@@ -93,7 +94,7 @@ private:
   void check_image_unchanged() const;
   std::uint64_t count_done() const;
   bool prepare(const Monitor& monitor);
-  std::vector<ByteRange> data_ranges() const;
+  std::vector<ByteRange> written_ranges() const;
   void wipe();
   void wipe_tables();
   void mark_what_needs_nothing();

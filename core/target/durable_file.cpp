@@ -42,7 +42,12 @@ bool write_new_file(const std::string& path, std::string_view text)
     return false;
   if (fd.get() == -1)
     fail(path);
-  write_and_sync(fd, path, text);
+  try {
+    write_and_sync(fd, path, text);
+  } catch (...) {
+    ::unlink(path.c_str());
+    throw;
+  }
   sync_directory_of(path);
   return true;
 }

@@ -58,6 +58,13 @@ void look_at(const std::string& process, const std::string& number, const Medium
   files.push_back(file);
 }
 
+/// As the /proc that is read here numbers it, which may be that of another namespace.
+std::string own_process()
+{
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self", ignored);
+}
+
 bool is_number(const std::string& text)
 {
   return std::isdigit(static_cast<unsigned char>(text.front())) != 0;
@@ -72,9 +79,10 @@ OpenFiles find_open_files(const std::function<bool(const Medium&)>& is_wanted)
   files.has_all_processes = ::geteuid() == 0 && ::stat("/proc/self/ns/pid", &status) == 0 &&
                             status.st_ino == kFirstProcessNamespace;
   std::error_code ignored;
+  const std::string self = own_process();
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", ignored)) {
     const std::string process = entry.path().filename();
-    if (!is_number(process) || process == std::to_string(::getpid()))
+    if (!is_number(process) || process == self)
       continue;
     std::error_code error;
     for (const fs::directory_entry& link : fs::directory_iterator(entry.path() / "fd", error)) {
@@ -94,6 +102,7 @@ std::optional<std::vector<Lock>> read_locks()
   if (!file)
     return std::nullopt;
   std::vector<Lock> locks;
+  const std::string self = own_process();
   for (std::string line; std::getline(file, line);) {
     char kind[16] = "";
     int process = 0;
@@ -104,7 +113,7 @@ std::optional<std::vector<Lock>> read_locks()
       continue;
     const std::string_view word = kind;
     const bool is_lock = word == "POSIX" || word == "FLOCK" || word == "OFDLCK";
-    if (is_lock && process != ::getpid())
+    if (is_lock && std::to_string(process) != self)
       locks.push_back({makedev(major_number, minor_number), inode,
                        process > 0 ? name_of_process(std::to_string(process)) : ""});
   }

@@ -11,7 +11,9 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -41,6 +43,8 @@ namespace {
     sentences.push_back(to_string(holder));
   refuse("{}: in use: {}; unmount or stop that first", path, fmt::join(sentences, "; "));
 }
+
+constexpr auto kUdevTime = std::chrono::seconds(1);
 
 bool is_unsupported(int error)
 {
@@ -109,9 +113,15 @@ void DeviceTarget::hold()
   struct flock whole{};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
-  const bool is_locked = (::flock(fd_.get(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) ||
-                         (::fcntl(fd_.get(), F_OFD_SETLK, &whole) == -1 && (errno == EAGAIN || errno == EACCES));
-  if (is_locked)
+  const auto is_locked = [&] {
+    return (::flock(fd_.get(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) ||
+           (::fcntl(fd_.get(), F_OFD_SETLK, &whole) == -1 && (errno == EAGAIN || errno == EACCES));
+  };
+  // udev locks a device for a moment whenever somebody has written to it.
+  const auto deadline = std::chrono::steady_clock::now() + kUdevTime;
+  while (is_block_device_ && is_locked() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  if (is_locked())
     refuse("{}: locked by another program; stop that first (lslocks and fuser show more)", path_);
   direct_ = open_direct(fd_.get());
 }

@@ -6,6 +6,8 @@
 #include "tests/unit/temporary_file.h"
 #include "tests/unit/test_disk.h"
 
+#include <algorithm>
+
 using namespace gptgrow;
 
 namespace {
@@ -42,11 +44,17 @@ Comparison compared(const std::vector<std::byte>& a, const std::vector<std::byte
   return compare(StoredDisk(a).open(), StoredDisk(b).open(), std::nullopt);
 }
 
+std::vector<Trace> traces(const std::vector<std::byte>& a, const std::vector<std::byte>& b)
+{
+  std::vector<Trace> traces;
+  for (const Finding& finding : compared(a, b).findings)
+    traces.push_back(finding.trace);
+  return traces;
+}
+
 std::vector<Trace> traces(const TestDisk& a, const TestDisk& b)
 {
-  const Comparison comparison = compared(a.bytes(), b.bytes());
-  CHECK(comparison.patterns.size() == comparison.traces.size());
-  return comparison.traces;
+  return traces(a.bytes(), b.bytes());
 }
 
 }  // namespace
@@ -65,7 +73,7 @@ TEST_CASE("Entries in other slots are told apart by their order")
   TestDisk disk = grown(image);
   disk.entries = {{1, 64, 79, 1}, {2, 200, 259, 2}, {3, 80, 95, 5}, {4, 96, 199, 6}};
   CHECK(traces(image, disk) == std::vector{Trace::gap_closed});
-  CHECK_THAT(compared(image.bytes(), disk.bytes()).patterns[0], ContainsSubstring("slots 5-6 moved to 3-4"));
+  CHECK_THAT(compared(image.bytes(), disk.bytes()).findings.at(0).text, ContainsSubstring("slots 5-6 moved to 3-4"));
   disk.entries = {{1, 64, 79, 1}, {2, 80, 95, 5}, {3, 96, 199, 6}, {4, 200, 259, 2}};
   CHECK(traces(image, disk) == std::vector{Trace::entries_sorted});
   disk.entries = {{1, 64, 79, 1}, {2, 200, 259, 2}, {9, 80, 95, 5}, {6, 96, 199, 6}};
@@ -90,6 +98,28 @@ TEST_CASE("Entries that are lost, added, grown or elsewhere")
   disk = grown(image);
   disk.entries[1].id = 77;
   CHECK(traces(image, disk) == std::vector{Trace::partition_guids_changed});
+}
+
+TEST_CASE("All lost partitions are named")
+{
+  const TestDisk image = disk_with_gap();
+  TestDisk disk = grown(image);
+  disk.entries = {{2, 200, 259, 2}};
+  const Comparison comparison = compared(image.bytes(), disk.bytes());
+  REQUIRE(comparison.findings.size() == 1);
+  CHECK(comparison.findings[0].text == "partitions lost: slots 1, 5-6 of A");
+}
+
+TEST_CASE("A zeroed MBR lacks its protective record")
+{
+  const TestDisk image = disk_with_gap();
+  std::vector<std::byte> disk = grown(image).bytes();
+  std::fill_n(disk.begin(), 512, std::byte{0});
+  const Comparison comparison = compared(image.bytes(), disk);
+  REQUIRE(comparison.findings.size() == 1);
+  CHECK(comparison.findings[0].trace == Trace::protective_record_lost);
+  CHECK(comparison.findings[0].text == "the protective record is gone: the MBR is zeroed");
+  CHECK(comparison.tools.empty());
 }
 
 TEST_CASE("Headers, arrays and MBR")
@@ -117,7 +147,7 @@ TEST_CASE("Headers, arrays and MBR")
   image = disk_with_gap();
   disk = grown(image);
   disk.entry_count = 64;
-  CHECK_THAT(compared(image.bytes(), disk.bytes()).patterns[0], ContainsSubstring("array of another shape"));
+  CHECK_THAT(compared(image.bytes(), disk.bytes()).findings.at(0).text, ContainsSubstring("array of another shape"));
 }
 
 TEST_CASE("Damage is a difference, and two damaged tables are trouble")
@@ -125,12 +155,12 @@ TEST_CASE("Damage is a difference, and two damaged tables are trouble")
   const TestDisk image = disk_with_gap();
   std::vector<std::byte> disk = grown(image).bytes();
   disk[512 + 60] ^= std::byte{1};
-  CHECK(compared(image.bytes(), disk).traces == std::vector{Trace::primary_bad});
+  CHECK(traces(image.bytes(), disk) == std::vector{Trace::primary_bad});
   disk[(kGrownSectors - 1) * 512 + 60] ^= std::byte{1};
   CHECK_THROWS_WITH(compared(image.bytes(), disk), ContainsSubstring("no valid backup either"));
   disk = grown(image).bytes();
   disk[(kGrownSectors - 1) * 512 + 60] ^= std::byte{1};
-  CHECK(compared(image.bytes(), disk).traces == std::vector{Trace::backup_bad});
+  CHECK(traces(image.bytes(), disk) == std::vector{Trace::backup_bad});
 }
 
 TEST_CASE("Bytes of unused slots count")
@@ -152,5 +182,5 @@ TEST_CASE("Bytes of unused slots count")
     return bytes;
   };
   CHECK(compared(with_junk(image), with_junk(grown(image))).same());
-  CHECK(compared(with_junk(image), grown(image).bytes()).traces == std::vector{Trace::unused_slots_changed});
+  CHECK(traces(with_junk(image), grown(image).bytes()) == std::vector{Trace::unused_slots_changed});
 }
