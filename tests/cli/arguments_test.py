@@ -53,6 +53,11 @@ CASES = [
     ("restore image.raw '' --yes", 2, r"empty, expected a value"),
     ("restore '' disk.raw --yes", 2, r"empty, expected a value"),
     ("restore --yes -- image.raw ''", 2, r"empty, expected a value"),
+    ("restore image.raw disk.raw --map --yes", 2, r"--map: expected a value, found --yes; a file of that name is ./--yes"),
+    ("restore image.raw disk.raw --map --no-verify --yes", 2, r"--map: expected a value, found --no-verify"),
+    ("repair disk.raw --from --apply", 2, r"--from: expected a value, found --apply"),
+    ("repair disk.raw --from image.raw --save-undo --apply", 2, r"--save-undo: expected a value, found --apply"),
+    ("verify image.raw disk.raw --table-only --free-space", 2, r"--free-space"),
     # Lists
     ("repair --move 1:3 disk.raw", 1, r"nothing is written"),
     ("repair --from image.raw --slot 1 disk.raw", 1, r"nothing is written"),

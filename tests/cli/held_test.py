@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -63,6 +63,8 @@ class Scene:
         return device
 
     def partitions(self, device):
+        # Who had the device before may have left some.
+        self.forget(device)
         for number, (start, size) in PARTS.items():
             subprocess.run(["addpart", device, str(number), str(start // S), str(size // S)], stderr=subprocess.DEVNULL)
             if not Path(f"{device}p{number}").exists():
@@ -89,7 +91,7 @@ class Scene:
         """Mounted in a mount namespace of its own."""
         where = self.place("mnt")
         script = f"mount -o ro {what} {where} && echo ready && exec sleep 1000"
-        holder = subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
+        holder = subprocess.Popen([*UNSHARE, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
         self.stack.callback(self.end, holder)
         assert holder.stdout.readline() == "ready\n"
         return where
@@ -516,6 +518,25 @@ def make_model(folder):
     return image, model
 
 
+# In a chroot, / is no mount of its own, and unshare cannot make it private: the scratch folder is, then.
+IN_CHROOT = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0
+UNSHARE = ["unshare", "-m", "--propagation", "unchanged"] if IN_CHROOT else ["unshare", "-m"]
+
+
+@contextmanager
+def private(folder):
+    if not IN_CHROOT:
+        yield
+        return
+    run("mount", "--bind", folder, folder)
+    run("mount", "--make-private", folder)
+    try:
+        yield
+    finally:
+        os.chdir("/")
+        run("umount", "-l", folder)
+
+
 def main():
     if os.geteuid() != 0 or subprocess.run(["losetup", "--find"], capture_output=True).returncode != 0:
         print("SKIPPED: needs root and loop devices", file=sys.stderr)
@@ -525,7 +546,7 @@ def main():
              for name, arrange in table.items()}
     cases |= {f"allowed, {name}": lambda make, arrange=arrange: allowed(make, arrange) for name, arrange in ALLOWED.items()}
     failed, skipped = [], []
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, private(scratch):
         image, model = make_model(Path(scratch))
         for name, case in cases.items():
             if len(sys.argv) > 1 and sys.argv[1] not in name:

@@ -89,6 +89,24 @@ status 0 "$gptgrow" repair disk.raw --relocate --sector-size 4096 --table backup
 status 0 "$gptgrow" inspect disk.raw --json
 python3 -c 'import json; d = json.load(open("out")); assert d["sector_size_bytes"] == 4096 and d["table"] == "primary"'
 
+# A backup that is older than the damaged primary: a partition would be lost.
+truncate -s 4M older.raw
+sgdisk -a 1 -n 1:64:200 -n 7:201:250 older.raw >/dev/null
+cp older.raw newer.raw
+sgdisk -a 1 -d 7 -n 9:600:700 newer.raw >/dev/null
+dd if=older.raw of=newer.raw bs=512 skip=8159 seek=8159 count=33 conv=notrunc status=none
+printf x | dd of=newer.raw bs=1 seek=$((1024 + 8 * 128 + 60)) conv=notrunc status=none
+cp newer.raw newer.before
+for mode in "--from older.raw" --relocate; do
+  # shellcheck disable=SC2086
+  status 2 "$gptgrow" repair newer.raw $mode --apply
+  says err "the damaged primary table still shows a partition that would be lost: slot 9, LBA 600-700"
+  cmp newer.raw newer.before || fail "written with $mode"
+done
+status 0 "$gptgrow" restore newer.raw new.raw --size 16M --yes --table backup
+says err "an older one, lacks: slot 9"
+rm new.raw
+
 # A restore that was stopped
 image esxi5-512
 status 0 "$gptgrow" restore esxi5-512.raw new.raw --size 7G --yes
