@@ -173,12 +173,14 @@ def interrupt(case, folder):
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         sent, main = False, None
         while process.poll() is None:
-            threads = [int(line.split()[0]) for line in log.read_text().splitlines() if "--- SIGSTOP {" in line]
+            text = log.read_text()
+            threads = [int(line.split()[0]) for line in text.splitlines() if "--- SIGSTOP {" in line]
             main = main or (threads[0] if threads else None)
             if not sent and set(threads) - {main}:
                 send(main, number)
                 sent = True
-            if main:
+            # Once it goes on after the wipe, the next stop holds it until the signal is there.
+            if main and (sent or "--- SIGCONT {" not in text):
                 send(main, signal.SIGCONT)
             time.sleep(0.01)
         error = process.stderr.read()

@@ -11,7 +11,7 @@ sgdisk --clear -n1:2048:40000 image.raw >/dev/null
 killed() {
   local got=0
   strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" \
-    "$gptgrow" restore "$3" "$4" --yes --map map >/dev/null 2>&1 || got=$?
+    "$gptgrow" restore "$3" "$4" --yes --yes --map map >/dev/null 2>&1 || got=$?
   [ $got = 137 ] && [ -s map ] || fail "not killed in $1, with a map: $got"
 }
 
@@ -47,16 +47,16 @@ cp target.raw target.before
 # goes_on_after_change PLACE: two bytes of the image, after the data was copied and the map of that saved
 goes_on_after_change() {
   cp target.before target.raw
-  killed fsync 10 "$device" target.raw
+  killed fsync 12 "$device" target.raw
   printf '\x5a\xa5' | dd of="$device" bs=1 seek="$1" conv=notrunc status=none
   sync "$device"
 }
 goes_on_after_change $((2048 * 512 + 1080))
-status 2 "$gptgrow" restore "$device" target.raw --yes --map map
+status 2 "$gptgrow" restore "$device" target.raw --yes --yes --map map
 says err "was another image, or has been changed since"
 # Between the samples: every byte is verified, whoever wrote it.
 rm map
 goes_on_after_change $((12345678))
-status 1 "$gptgrow" restore "$device" target.raw --yes --map map
+status 1 "$gptgrow" restore "$device" target.raw --yes --yes --map map
 says out "the first difference is at byte 12345678"
 detach

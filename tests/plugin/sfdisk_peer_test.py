@@ -302,7 +302,8 @@ def check_image(work: tuple[str, Path]) -> Outcome:
 
 def candidates() -> list[str]:
     """Images with 512-byte sectors that the contract serves from their primary table at all larger sizes."""
-    unfit = ("refused-", "primary-", "truncated-", "array-primary-behind", "entry-behind-backup-array")
+    unfit = ("refused-", "primary-", "truncated-", "two-backups-", "first-sector-", "backup-of-4096-left-",
+             "array-primary-behind", "entry-behind-backup-array")
     return [
         name
         for name in CATALOGUE
