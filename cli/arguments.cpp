@@ -42,7 +42,8 @@ void check_command(const CLI::App& app, const std::vector<std::string>& words)
   const std::string& word = words.front();
   if (word.empty() || word.starts_with('-') || std::ranges::find(names, word) != names.end())
     return;
-  const auto likely = std::ranges::min_element(names, {}, [&](const std::string& name) { return distance(word, name); });
+  const auto likely =
+      std::ranges::min_element(names, {}, [&](const std::string& name) { return distance(word, name); });
   refuse("no such command \"{}\"; expected {}{}", word, fmt::join(names, ", "),
          distance(word, *likely) <= 2 ? fmt::format("; did you mean {}?", *likely) : "");
 }
@@ -91,8 +92,8 @@ bool wants_value(const CLI::App& command, const std::string& word)
 {
   const std::vector<const CLI::Option*> options = all_options(command);
   return word.starts_with("--") && std::ranges::any_of(options, [&](const CLI::Option* each) {
-    return each->check_name(word) && each->get_items_expected_max() != 0;
-  });
+           return each->check_name(word) && each->get_items_expected_max() != 0;
+         });
 }
 
 void check_words(const CLI::App& app, const std::vector<std::string>& words)
@@ -103,7 +104,8 @@ void check_words(const CLI::App& app, const std::vector<std::string>& words)
     const std::string& word = words[i];
     const bool follows_option = !options_end && i != 0 && words[i - 1].starts_with("--");
     if (word.empty())
-      refuse("{}: empty, expected a value", follows_option ? words[i - 1] : fmt::format("word {} of the command line", i + 1));
+      refuse("{}: empty, expected a value",
+             follows_option ? words[i - 1] : fmt::format("word {} of the command line", i + 1));
     if (word == "-")
       refuse_standard_input(follows_option ? words[i - 1] : word);
     if (follows_option && word.starts_with("--") && wants_value(command ? *command : app, words[i - 1]))

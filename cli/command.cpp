@@ -94,16 +94,21 @@ void add_json_option(CLI::App& app, bool& json)
 
 void add_sector_size_option(CLI::App& app, DiskOptions& options)
 {
-  add_key(app, options, "sector-size", "Logical sector size (default: found from the table)")->take_last()->type_name("512|4096");
+  add_key(app, options, "sector-size", "Logical sector size (default: found from the table)")
+      ->take_last()
+      ->type_name("512|4096");
 }
 
 void add_disk_options(CLI::App& app, DiskOptions& options)
 {
   add_sector_size_option(app, options);
   add_key(app, options, "table", "GPT to use (default: primary)")->take_last()->type_name("primary|backup");
-  add_key(app, options, "old-backup", "Backup GPT that is left behind (default: zero)")->take_last()->type_name("zero|keep");
+  add_key(app, options, "old-backup", "Backup GPT that is left behind (default: zero)")
+      ->take_last()
+      ->type_name("zero|keep");
   add_key(app, options, "truncated", "Partitions that IMAGE has only a part of (default: refuse)")
-      ->take_last()->type_name("refuse|allow");
+      ->take_last()
+      ->type_name("refuse|allow");
 }
 
 void add_size_options(CLI::App& app, DiskOptions& options, bool needed)

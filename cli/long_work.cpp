@@ -102,10 +102,12 @@ LongWork::LongWork()
 {
   stopped_by_signals = &monitor_;
   const auto handle = [this](int signal, void (*handler)(int)) {
-    struct sigaction action{}, old{};
+    struct sigaction action {
+    }, old{};
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART | SA_RESETHAND;
-    if (::sigaction(signal, nullptr, &old) == 0 && old.sa_handler != SIG_IGN && ::sigaction(signal, &action, nullptr) == 0)
+    if (::sigaction(signal, nullptr, &old) == 0 && old.sa_handler != SIG_IGN &&
+        ::sigaction(signal, &action, nullptr) == 0)
       old_actions_.emplace_back(signal, old);
   };
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})

@@ -26,7 +26,7 @@ Exit plan(const Options& options)
     print(to_json(list, "", options.disk.file, disk.size_bytes(), sector_size_bytes));
   } else {
     print(message("{} as a disk of {}, last LBA {}\n", options.disk.file, format_size(disk.size_bytes()),
-                      disk.layout().backup.my_lba().value));
+                  disk.layout().backup.my_lba().value));
     print(to_text(list, stdout_style()));
     print(list.empty() ? "nothing changes\n" : "\nEvery other byte stays as it is.\n");
   }

@@ -2,9 +2,9 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 
+#include "core/repair/undo.h"
 #include "core/report/changes_report.h"
 #include "core/report/repair_report.h"
-#include "core/repair/undo.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -84,7 +84,8 @@ std::vector<SlotMove> parse_moves(const std::vector<std::string>& lists)
 std::string default_undo_path(const std::string& disk)
 {
   const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-  const std::string stem = fmt::format("gptgrow-{}-{:%Y%m%dT%H%M%SZ}", std::filesystem::path(disk).filename().string(), now);
+  const std::string stem =
+      fmt::format("gptgrow-{}-{:%Y%m%dT%H%M%SZ}", std::filesystem::path(disk).filename().string(), now);
   std::string path = stem + ".undo";
   for (int number = 2; std::filesystem::exists(path); ++number)
     path = fmt::format("{}-{}.undo", stem, number);
@@ -110,8 +111,9 @@ void show(const Options& options, const RepairPlan& plan)
     print(to_json(plan, options.disk, from));
     return;
   }
-  print(plan.writes.empty() ? message("{}: nothing to repair\n", options.disk)
-                            : message("{}: {} from {}:\n", options.disk, options.apply ? "repaired" : "would be repaired", from));
+  print(plan.writes.empty()
+            ? message("{}: nothing to repair\n", options.disk)
+            : message("{}: {} from {}:\n", options.disk, options.apply ? "repaired" : "would be repaired", from));
   print(to_text(plan.changes, stdout_style()));
   print(overwritten_text(plan, options.disk, from, stdout_style()));
 }
@@ -130,11 +132,12 @@ Exit conclude(const Options& options, const RepairPlan& plan, std::string_view d
   const std::string& image = from_image->image;
   if (bytes == 0)
     complain(message("{}: {}; data was compared only where a table is or usually lies, and is that of {}; all of it: "
-                         "gptgrow verify {} {}", options.disk, done, image, image, options.disk));
+                     "gptgrow verify {} {}",
+                     options.disk, done, image, image, options.disk));
   else
     complain(message("{}: {}; but {} bytes of data are not those of {}, where a table may have been written over them: "
-                         "they are listed, and not written; to see whether more differs: gptgrow verify {} {}",
-                         options.disk, done, bytes, image, image, options.disk));
+                     "they are listed, and not written; to see whether more differs: gptgrow verify {} {}",
+                     options.disk, done, bytes, image, image, options.disk));
   return bytes == 0 ? Exit::same : Exit::differs;
 }
 
@@ -253,7 +256,8 @@ void add_repair(CLI::App& app, Run& run)
   given->undo_option->type_name("FILE");
   mode->require_option(1);
   add_list(*command, "--slot", given->slots, "Slots that get IMAGE's entry although the partitions differ")
-      ->type_name("N,...")->needs(given->from_option);
+      ->type_name("N,...")
+      ->needs(given->from_option);
   command->add_flag("--keep-grown", given->keep_grown, "Keep DISK's end of partitions that were grown")
       ->needs(given->from_option);
   command->add_flag("--apply", given->options.apply, "Write; without it, only show what would be written");

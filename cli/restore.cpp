@@ -77,9 +77,10 @@ std::string used_slots(const Disk& disk)
 
 std::string how_it_goes_on(const Restore& restore)
 {
-  return restore.resumes() ? fmt::format("; an unfinished restore goes on, of which the map says that {} bytes are written",
-                                         restore.earlier_bytes())
-                           : "";
+  return restore.resumes()
+             ? fmt::format("; an unfinished restore goes on, of which the map says that {} bytes are written",
+                           restore.earlier_bytes())
+             : "";
 }
 
 /// What is there now, and what will be.
@@ -87,7 +88,7 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
 {
   const Contents& contents = restore.contents();
   std::string out = message("{}: {}, {}\n", options.restore.target, words(kind, restore.makes_file()),
-                                format_size(restore.disk().size_bytes()));
+                            format_size(restore.disk().size_bytes()));
   if (const std::string now = summary(contents); !now.empty())
     out += fmt::format("  holds now, and will lose: {}\n", now);
   else if (!restore.makes_file() && !restore.resumes())
@@ -187,8 +188,9 @@ Exit check(const Options& options, Restore& restore)
                          result.same() ? "restored and verified" : "restored, and differs", e.what()));
   }
   if (!result.same())
-    complain(options.restore.target + ": does not hold what was written: it is failing, something else writes to it, or "
-                                      "the image was changed");
+    complain(options.restore.target +
+             ": does not hold what was written: it is failing, something else writes to it, or "
+             "the image was changed");
   return result.same() ? Exit::same : Exit::differs;
 }
 
@@ -197,8 +199,10 @@ void say_what_was_not_done(const Options& options, const Restore& restore)
 {
   const std::string& target = options.restore.target;
   if (const auto left = restore.free_space_left())
-    complain(fmt::format("note: bytes {}-{}, behind the image, are left as they are: {} cannot discard, nor soon zero them "
-                         "itself; --free-space zero writes zeros there", left->offset, left->end() - 1, target));
+    complain(
+        fmt::format("note: bytes {}-{}, behind the image, are left as they are: {} cannot discard, nor soon zero them "
+                    "itself; --free-space zero writes zeros there",
+                    left->offset, left->end() - 1, target));
   if (options.no_verify && restore.earlier_bytes() != 0)
     complain(fmt::format("note: {} bytes written by an earlier run were not checked; gptgrow verify {} {} does it",
                          restore.earlier_bytes(), options.restore.disk.file, target));
@@ -251,9 +255,11 @@ void add_restore(CLI::App& app, Run& run)
   const auto set_free_space = [options](const std::string& value) {
     options->restore.free_space = parse_free_space(value);
   };
-  command->add_option_function<std::string>("--free-space", set_free_space,
-                                            "What lies behind the image on TARGET (default: discard)")
-      ->take_last()->type_name("discard|zero|keep");
+  command
+      ->add_option_function<std::string>("--free-space", set_free_space,
+                                         "What lies behind the image on TARGET (default: discard)")
+      ->take_last()
+      ->type_name("discard|zero|keep");
   command->add_option("--map", options->restore.map_path, "Keep what is done in FILE, and go on from there")
       ->type_name("FILE");
   command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");

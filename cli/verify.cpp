@@ -23,7 +23,8 @@ struct Options {
 Exit run_verify(Options options)
 {
   if (same_medium(Image(options.target), Image(options.disk.file)))
-    refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target, options.disk.file);
+    refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target,
+           options.disk.file);
   options.disk.reference = options.target;
   const Disk disk(options.disk);
   for (const std::string& warning : disk.warnings())

@@ -112,15 +112,11 @@ void Disk::read(std::uint64_t offset, std::span<std::byte> buffer) const
     const ByteRange part = common(region, {offset, buffer.size()});
     const auto target = buffer.first(part.size);
     switch (region.source) {
-    case Source::image:
-      image_.read(source_offset(region, offset), target);
-      break;
+    case Source::image: image_.read(source_offset(region, offset), target); break;
     case Source::own:
       std::memcpy(target.data(), layout_.own_bytes.data() + source_offset(region, offset), target.size());
       break;
-    case Source::hole:
-      std::memset(target.data(), 0, target.size());
-      break;
+    case Source::hole: std::memset(target.data(), 0, target.size()); break;
     }
     buffer = buffer.subspan(part.size);
     offset = part.end();

@@ -38,7 +38,8 @@ std::uint32_t crc32(std::span<const std::byte> bytes)
 bool is_zero(std::span<const std::byte> bytes)
 {
   // Each byte equals the one before it, and the first is zero.
-  return bytes.empty() || (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 }  // namespace gptgrow

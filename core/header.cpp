@@ -62,8 +62,7 @@ std::vector<Problem> problems(const Header& header, Lba at)
     add("HeaderSize", fmt::to_string(header.header_size_bytes()),
         fmt::format("{} to {}", kMinHeaderSizeBytes, header.sector_size_bytes()));
   else if (header.header_crc32() != header.computed_header_crc32())
-    add("CRC", fmt::format("0x{:08x}", header.header_crc32()),
-        fmt::format("0x{:08x}", header.computed_header_crc32()));
+    add("CRC", fmt::format("0x{:08x}", header.header_crc32()), fmt::format("0x{:08x}", header.computed_header_crc32()));
   if (header.my_lba() != at)
     add("MyLBA", fmt::to_string(header.my_lba().value), fmt::to_string(at.value));
 
@@ -84,9 +83,8 @@ std::vector<Problem> problems(const Header& header, Lba at)
   const bool alternate_ok = bounded("AlternateLBA", header.alternate_lba());
   const bool first_ok = bounded("FirstUsableLBA", header.first_usable_lba());
   const bool last_ok = bounded("LastUsableLBA", header.last_usable_lba());
-  const bool array_ok =
-      bounded("PartitionEntryLBA", header.partition_entry_lba()) && header.array_size_bytes() > 0 &&
-      header.array_size_bytes() <= kMaxArraySizeBytes;
+  const bool array_ok = bounded("PartitionEntryLBA", header.partition_entry_lba()) && header.array_size_bytes() > 0 &&
+                        header.array_size_bytes() <= kMaxArraySizeBytes;
 
   if (first_ok && last_ok && header.first_usable_lba() > header.last_usable_lba())
     add("FirstUsableLBA", fmt::to_string(header.first_usable_lba().value),

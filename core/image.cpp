@@ -87,7 +87,7 @@ void Image::check_not_shrunk(std::uint64_t offset) const
 void Image::share() const
 {
   // Those who overwrite a disk lock all of it; QEMU has a meaning of its own for bytes from 100 on.
-  struct flock first_byte{};
+  struct flock first_byte {};
   first_byte.l_type = F_RDLCK;
   first_byte.l_whence = SEEK_SET;
   first_byte.l_len = 1;

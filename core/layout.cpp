@@ -129,7 +129,8 @@ void check_fit(const Image& image, const Table& table, const Tail& tail, std::in
     return;
   const auto size_at = [&](std::int64_t d) { return (moved(tail.header, d).value + 1) * table.sector_size_bytes; };
   const std::string reason =
-      fit.in_the_way ? fmt::format("slot {} ends at LBA {}, ", fit.in_the_way->slot, fit.in_the_way->last_lba.value) : "";
+      fit.in_the_way ? fmt::format("slot {} ends at LBA {}, ", fit.in_the_way->slot, fit.in_the_way->last_lba.value)
+                     : "";
   const std::string smallest = moved(tail.header, fit.delta) > max_lba(table.sector_size_bytes)
                                    ? "no size is possible"
                                    : fmt::format("the {} possible size is {}", fit.overlaps ? "next" : "smallest",

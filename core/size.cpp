@@ -21,7 +21,9 @@ std::optional<std::uint64_t> unit_size_bytes(std::string_view suffix)
   if (suffix == "s")
     return 512;
   // truncate takes these four in lower case as well
-  const char letter = std::string_view("kmgt").find(suffix[0]) != std::string_view::npos ? static_cast<char>(suffix[0] - 'a' + 'A') : suffix[0];
+  const char letter = std::string_view("kmgt").find(suffix[0]) != std::string_view::npos
+                          ? static_cast<char>(suffix[0] - 'a' + 'A')
+                          : suffix[0];
   const std::size_t power = kUnits.find(letter);
   const std::string_view rest = suffix.substr(1);
   if (power == kUnits.npos || !(rest.empty() || rest == "iB" || rest == "B"))
@@ -51,7 +53,8 @@ Size parse_size(std::string_view text)
   const auto unit = unit_size_bytes({end, body.data() + body.size()});
   if (error == std::errc::invalid_argument || !unit)
     refuse("size \"{}\": expected a number with K, M, G, T, P or E (powers of 1024), KB, MB, ... (powers of 1000), "
-           "s (512-byte sectors) or no unit (bytes); +SIZE adds to the image's size", text);
+           "s (512-byte sectors) or no unit (bytes); +SIZE adds to the image's size",
+           text);
   if (error == std::errc::result_out_of_range || __builtin_mul_overflow(number, *unit, &number))
     refuse("size \"{}\": more than {} bytes, the largest possible", text, kMaxDiskSizeBytes);
   return {number, relative};

@@ -105,8 +105,8 @@ std::string what_backup_gives(const FoundTables& found)
     return "there is no valid backup either";
   if (found.rival)
     return both_backups(found);
-  const bool foreign = has_right_crc(found.primary.header) &&
-                       found.primary.header.disk_guid() != found.backup->header.disk_guid();
+  const bool foreign =
+      has_right_crc(found.primary.header) && found.primary.header.disk_guid() != found.backup->header.disk_guid();
   return fmt::format("the backup at LBA {} is valid{}", found.backup->at.value,
                      foreign ? fmt::format(", but it is of another disk: DiskGUID {}, expected {}",
                                            to_string(found.backup->header.disk_guid()),
@@ -122,7 +122,8 @@ std::string what_backup_gives(const FoundTables& found)
     refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}", image.path(), found.sector_size_bytes,
            describe(found.primary.problems.front()),
            found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors", explained);
-  const std::string text = message("{}: {}; {}{}", image.path(), describe(found.primary), what_backup_gives(found), explained);
+  const std::string text =
+      message("{}: {}; {}{}", image.path(), describe(found.primary), what_backup_gives(found), explained);
   if (backup_serves && !found.rival)
     throw Error(text, {{"table", "backup", "would serve from it"}});
   throw Error(text);
@@ -148,8 +149,9 @@ Table rebuild_primary(const Image& image, const FoundTables& found)
   }
   if (!fits(array_lba))
     refuse("{}: backup header at LBA {}: FirstUsableLBA {}, expected at least {}: an array of {} sectors at LBA {} "
-           "must fit before it", image.path(), backup.at.value, header.first_usable_lba().value,
-           array_lba.value + header.array_sectors(), header.array_sectors(), array_lba.value);
+           "must fit before it",
+           image.path(), backup.at.value, header.first_usable_lba().value, array_lba.value + header.array_sectors(),
+           header.array_sectors(), array_lba.value);
   header.set_my_lba(kPrimaryLba);
   header.set_alternate_lba(backup.at);
   header.set_partition_entry_lba(array_lba);
@@ -170,9 +172,9 @@ Table rebuild_primary(const Image& image, const FoundTables& found)
 
 bool mirrors(const FoundTable& primary, const FoundTable& backup)
 {
-  return backup.valid() && backup.at == primary.header.alternate_lba() && backup.header.alternate_lba() == kPrimaryLba &&
-         same_disk(primary.header, backup.header) && primary.array == backup.array &&
-         is_behind(backup.header, primary.header);
+  return backup.valid() && backup.at == primary.header.alternate_lba() &&
+         backup.header.alternate_lba() == kPrimaryLba && same_disk(primary.header, backup.header) &&
+         primary.array == backup.array && is_behind(backup.header, primary.header);
 }
 
 FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_size_bytes)
@@ -231,13 +233,16 @@ Table choose_table(const Image& image, const FoundTables& found, TableChoice cho
   if (choice == TableChoice::backup) {
     warnings.push_back(fmt::format("the primary table is rebuilt from the backup at LBA {}", found.backup->at.value));
     for (const Entry& entry : lost_with(image, found.primary, table.used_entries()))
-      warnings.push_back(fmt::format("the damaged primary still shows a partition that the backup, perhaps an older one, lacks: "
-                                     "slot {}, LBA {}-{}, GUID {}", entry.slot, entry.first_lba.value, entry.last_lba.value,
-                                     to_string(entry.partition_guid)));
+      warnings.push_back(
+          fmt::format("the damaged primary still shows a partition that the backup, perhaps an older one, lacks: "
+                      "slot {}, LBA {}-{}, GUID {}",
+                      entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid)));
     if (found.primary.header.has_signature() && found.primary.header.disk_guid() != found.backup->header.disk_guid())
-      warnings.push_back(fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "
-                                     "header", found.backup->at.value, to_string(found.backup->header.disk_guid()),
-                                     to_string(found.primary.header.disk_guid()), found.primary.valid() ? "" : "damaged "));
+      warnings.push_back(
+          fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "
+                      "header",
+                      found.backup->at.value, to_string(found.backup->header.disk_guid()),
+                      to_string(found.primary.header.disk_guid()), found.primary.valid() ? "" : "damaged "));
   } else if (!found.backup) {
     warnings.push_back("no backup GPT was found; the new one is made from the primary");
   } else if (!found.backup->valid()) {

@@ -30,7 +30,8 @@ std::string describe_slot(const FoundTable& table, std::size_t index)
   const std::size_t size = table.header.entry_size_bytes();
   if ((index + 1) * size > table.array.size())
     return "no such slot";
-  const auto entries = used_entries(std::span(table.array).subspan(index * size, size), table.header.entry_size_bytes());
+  const auto entries =
+      used_entries(std::span(table.array).subspan(index * size, size), table.header.entry_size_bytes());
   if (entries.empty())
     return "unused";
   return fmt::format("LBA {}-{}, type {}, GUID {}, attributes 0x{:x}", entries[0].first_lba.value,
@@ -62,7 +63,8 @@ void report_differences(const FoundTable& primary, const FoundTable& backup, std
 {
   const Header &a = primary.header, &b = backup.header;
   warnings.push_back(fmt::format("the backup at LBA {} is valid but differs from the primary, which is used; "
-                                 "the new backup is made from the primary", backup.at.value));
+                                 "the new backup is made from the primary",
+                                 backup.at.value));
   const auto field = [&](const char* name, const auto& in_primary, const auto& in_backup) {
     if (in_primary != in_backup)
       warnings.push_back(fmt::format("{}: primary {}, backup {}", name, in_primary, in_backup));
@@ -154,12 +156,14 @@ std::string stray_warning(const FoundTables& found, const FoundTable& stray, con
   const bool same_size = size == found.sector_size_bytes;
   const std::string place = same_size && stray.at == found.last_lba ? ", the last LBA" : "";
   if (!same_size)
-    return fmt::format("a valid GPT for {}-byte sectors is left at byte {}, {}; it is not used (sector-size={}{} would)",
-                       size, stray.at.value * size, describe_contents(stray), size,
-                       stray.at == kPrimaryLba ? "" : " with table=backup");
+    return fmt::format(
+        "a valid GPT for {}-byte sectors is left at byte {}, {}; it is not used (sector-size={}{} would)", size,
+        stray.at.value * size, describe_contents(stray), size, stray.at == kPrimaryLba ? "" : " with table=backup");
   if (stray.header.disk_guid() != mine.disk_guid())
-    return fmt::format("a valid GPT of another disk is at LBA {}{}: {}; it is not used, but a tool may take it for this "
-                       "disk's backup", stray.at.value, place, contents(stray));
+    return fmt::format(
+        "a valid GPT of another disk is at LBA {}{}: {}; it is not used, but a tool may take it for this "
+        "disk's backup",
+        stray.at.value, place, contents(stray));
   return fmt::format("another valid backup of this disk, perhaps an older one, is at LBA {}{}: {}; it is not used",
                      stray.at.value, place, contents(stray));
 }
@@ -171,8 +175,10 @@ void warn_of_empty(const FoundTables& found, const Table& table, std::vector<std
     return;
   const auto warn = [&](const FoundTable& other, std::string_view advice) {
     if (other.valid() && partition_count(other) != 0)
-      warnings.push_back(fmt::format("the table has no partitions, the one at LBA {} has {}: a tool may have written an "
-                                     "empty table over it{}", other.at.value, partition_count(other), advice));
+      warnings.push_back(
+          fmt::format("the table has no partitions, the one at LBA {} has {}: a tool may have written an "
+                      "empty table over it{}",
+                      other.at.value, partition_count(other), advice));
   };
   if (found.backup && found.backup->at != table.primary.my_lba())
     warn(*found.backup, found.rival ? "" : "; table=backup would serve that one");
@@ -204,8 +210,9 @@ std::vector<std::string> mbr_warnings(const Image& image)
   const auto records = mbr_records(mbr);
   const auto protects = [](const MbrRecord& record) { return record.os_type == kGptProtective; };
   if (is_zero(mbr))
-    return {"the MBR is all zeros, so that no tool looks for a GPT behind it; a restore that was stopped before its last "
-            "write leaves that: run the same restore again"};
+    return {
+        "the MBR is all zeros, so that no tool looks for a GPT behind it; a restore that was stopped before its last "
+        "write leaves that: run the same restore again"};
   std::vector<std::string> warnings;
   if (get_field<std::uint16_t>(mbr, 510) != 0xaa55)
     warnings.push_back("the MBR does not end with the bytes 55 aa: many tools do not look for a GPT behind it");
@@ -213,7 +220,8 @@ std::vector<std::string> mbr_warnings(const Image& image)
     warnings.push_back("the MBR has no record of type 0xEE: many tools do not look for a GPT behind it, and show no "
                        "partition, or those of the MBR");
   else if (std::ranges::none_of(records, [&](const MbrRecord& r) { return protects(r) && r.starting_lba == 1; }))
-    warnings.push_back("the MBR has no record of type 0xEE that starts at LBA 1: Linux does not look for a GPT behind it");
+    warnings.push_back(
+        "the MBR has no record of type 0xEE that starts at LBA 1: Linux does not look for a GPT behind it");
   return warnings;
 }
 
@@ -227,8 +235,8 @@ std::vector<std::string> missing_data(const Table& table, Lba last_lba)
   std::vector<std::string> warnings;
   for (const Entry& entry : table.used_entries())
     if (entry.last_lba > last_lba && warnings.size() < kMaxListed)
-      warnings.push_back(fmt::format("slot {}: EndingLBA {}, the last LBA of the file is {}: data is missing", entry.slot,
-                                     entry.last_lba.value, last_lba.value));
+      warnings.push_back(fmt::format("slot {}: EndingLBA {}, the last LBA of the file is {}: data is missing",
+                                     entry.slot, entry.last_lba.value, last_lba.value));
   return warnings;
 }
 
@@ -247,8 +255,10 @@ std::optional<std::string> find_misplaced(const Image& image)
     if (at == 0)
       return "a primary header stands at byte 0: the file begins with LBA 1 of its disk, and one sector is missing in "
              "front of it";
-    return fmt::format("a primary header stands at byte {}, expected at byte 512, or 4096 for sectors of that size: there "
-                       "are bytes in front of the disk", at);
+    return fmt::format(
+        "a primary header stands at byte {}, expected at byte 512, or 4096 for sectors of that size: there "
+        "are bytes in front of the disk",
+        at);
   }
   return std::nullopt;
 }
@@ -261,9 +271,8 @@ std::optional<std::string> find_shift(const FoundTables& found)
   const Lba named = found.backup->header.my_lba();
   if (named == found.last_lba || named <= kPrimaryLba)
     return std::nullopt;
-  return fmt::format("the last sector holds a backup header of LBA {}, expected {}: sectors {} the file",
-                     named.value, found.last_lba.value,
-                     named > found.last_lba ? "are missing in" : "were added to");
+  return fmt::format("the last sector holds a backup header of LBA {}, expected {}: sectors {} the file", named.value,
+                     found.last_lba.value, named > found.last_lba ? "are missing in" : "were added to");
 }
 
 }  // namespace

@@ -68,8 +68,9 @@ constexpr bool is_deceptive(char32_t c)
 void append_escape(std::string& out, char32_t c)
 {
   const auto value = static_cast<std::uint32_t>(c);
-  out += c < 0x80 ? fmt::format("\\x{:02x}", value)
-                  : c < 0x10000 ? fmt::format("\\u{:04x}", value) : fmt::format("\\U{:08x}", value);
+  out += c < 0x80      ? fmt::format("\\x{:02x}", value)
+         : c < 0x10000 ? fmt::format("\\u{:04x}", value)
+                       : fmt::format("\\U{:08x}", value);
 }
 
 /// The character at the front of `text`, which is not empty. Overlong forms and surrogates are no UTF-8.

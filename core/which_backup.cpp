@@ -74,8 +74,8 @@ void find_left_behind(const Image& image, FoundTables& found)
     const auto is_same = [&](const FoundTable& other) {
       return other.at == table.at || (other.valid() && is_same_table(other.header, table.header));
     };
-    return is_same(found.primary) || (found.backup && is_same(*found.backup)) || (found.rival && is_same(*found.rival)) ||
-           std::ranges::any_of(found.strays, is_same);
+    return is_same(found.primary) || (found.backup && is_same(*found.backup)) ||
+           (found.rival && is_same(*found.rival)) || std::ranges::any_of(found.strays, is_same);
   };
   for (const MbrRecord& record : mbr_records(mbr)) {
     if (record.os_type != kGptProtective || record.starting_lba != kPrimaryLba.value)
@@ -125,7 +125,8 @@ std::vector<Entry> lost_with(const Image& image, const FoundTable& primary, cons
   const Lba at = header.partition_entry_lba(), first = header.first_usable_lba(), last = header.last_usable_lba();
   const std::uint64_t size_bytes = header.array_size_bytes();
   if (primary.valid() || !header.has_signature() || at > max_lba(header.sector_size_bytes()) ||
-      header.entry_size_bytes() < 128 || !std::has_single_bit(header.entry_size_bytes()) || size_bytes > kMaxArraySizeBytes)
+      header.entry_size_bytes() < 128 || !std::has_single_bit(header.entry_size_bytes()) ||
+      size_bytes > kMaxArraySizeBytes)
     return {};
   const ByteRange range{bytes_of(at, 1, header.sector_size_bytes()).offset, size_bytes};
   if (range.end() > image.size_bytes() || (!has_right_crc(header) && !array_is_at(image, header, at)))

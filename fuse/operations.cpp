@@ -230,11 +230,11 @@ void readdir(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t first
     for (auto i = static_cast<std::size_t>(first); i < children.size() + 2; ++i) {
       const Inode child = i == 0 ? inode : i == 1 ? directory.parent : children[i - 2].second;
       const char* name = i == 0 ? "." : i == 1 ? ".." : children[i - 2].first.c_str();
-      struct stat attributes{};
+      struct stat attributes {};
       attributes.st_ino = child;
       attributes.st_mode = mode(tree.node(child).content);
-      const std::size_t needed = fuse_add_direntry(request, buffer.data() + used, size - used, name, &attributes,
-                                                   static_cast<off_t>(i + 1));
+      const std::size_t needed =
+          fuse_add_direntry(request, buffer.data() + used, size - used, name, &attributes, static_cast<off_t>(i + 1));
       if (needed > size - used)
         break;
       used += needed;
@@ -246,7 +246,7 @@ void readdir(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t first
 void statfs(fuse_req_t request, fuse_ino_t)
 {
   const FileSystem& fs = file_system(request);
-  struct statvfs result{};
+  struct statvfs result {};
   result.f_bsize = result.f_frsize = kPageSizeBytes;
   result.f_blocks = (fs.disk().size_bytes() + kPageSizeBytes - 1) / kPageSizeBytes;
   result.f_files = fs.tree().size();
@@ -306,29 +306,29 @@ struct stat FileSystem::attributes(Inode inode) const
 }
 
 const fuse_lowlevel_ops kOperations = {
-  .init = init,
-  .lookup = lookup,
-  .getattr = getattr,
-  .setattr = refuse_change,
-  .readlink = readlink,
-  .mknod = refuse_change,
-  .mkdir = refuse_change,
-  .unlink = refuse_change,
-  .rmdir = refuse_change,
-  .symlink = refuse_change,
-  .rename = refuse_change,
-  .link = refuse_change,
-  .open = open,
-  .read = read,
-  .write = refuse_change,
-  .opendir = open,
-  .readdir = readdir,
-  .statfs = statfs,
-  .setxattr = refuse_change,
-  .removexattr = refuse_change,
-  .create = refuse_change,
-  .fallocate = refuse_change,
-  .lseek = lseek,
+    .init = init,
+    .lookup = lookup,
+    .getattr = getattr,
+    .setattr = refuse_change,
+    .readlink = readlink,
+    .mknod = refuse_change,
+    .mkdir = refuse_change,
+    .unlink = refuse_change,
+    .rmdir = refuse_change,
+    .symlink = refuse_change,
+    .rename = refuse_change,
+    .link = refuse_change,
+    .open = open,
+    .read = read,
+    .write = refuse_change,
+    .opendir = open,
+    .readdir = readdir,
+    .statfs = statfs,
+    .setxattr = refuse_change,
+    .removexattr = refuse_change,
+    .create = refuse_change,
+    .fallocate = refuse_change,
+    .lseek = lseek,
 };
 
 }  // namespace gptgrow

@@ -31,7 +31,7 @@ public:
 private:
   const Disk& disk_;
   Tree tree_;
-  struct stat common_{};
+  struct stat common_ {};
   // By inode; a file's holes are looked for once, and only when somebody asks.
   mutable std::vector<std::atomic<std::int64_t>> block_counts_;
 };

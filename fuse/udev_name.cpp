@@ -8,8 +8,7 @@ namespace gptgrow {
 namespace {
 
 constexpr std::string_view kTrimmed = " \t\n\v\f\r";
-constexpr std::string_view kKept =
-    "#+-.0123456789:=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view kKept = "#+-.0123456789:=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
 struct CodePoint {
   char32_t value;

@@ -76,8 +76,8 @@ int gptgrow_get_ready()
     disk.emplace(options);
     disk->image().share();
     const Table& table = disk->table();
-    description = message("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file,
-                          disk->size_bytes(), table.used_entries().size(), table.sector_size_bytes);
+    description = message("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file, disk->size_bytes(),
+                          table.used_entries().size(), table.sector_size_bytes);
     for (const std::string& warning : disk->warnings())
       std::fprintf(stderr, "nbdkit: gptgrow: %s\n", message("warning: {}: {}", options.file, warning).c_str());
   });
@@ -150,7 +150,8 @@ int gptgrow_extents(void*, std::uint32_t count, std::uint64_t offset, std::uint3
   return checked_call([&] {
     for (ByteRange rest{offset, count}; rest.size != 0;) {
       const Extent extent = disk->extent(rest);
-      if (nbdkit_add_extent(extents, rest.offset, extent.size, extent.hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0))
+      if (nbdkit_add_extent(extents, rest.offset, extent.size,
+                            extent.hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0))
         throw std::system_error(errno, std::generic_category(), "nbdkit_add_extent");
       rest = {rest.offset + extent.size, rest.size - extent.size};
       if (flags & NBDKIT_FLAG_REQ_ONE)
@@ -160,35 +161,35 @@ int gptgrow_extents(void*, std::uint32_t count, std::uint64_t offset, std::uint3
 }
 
 struct nbdkit_plugin plugin = {
-  .name = "gptgrow",
-  .longname = "nbdkit gptgrow plugin",
-  .version = GPTGROW_VERSION,
-  .description = "serve a raw GPT disk image as a disk of any size, its backup GPT in place",
-  .unload = gptgrow_unload,
-  .config = gptgrow_config,
-  .config_complete = gptgrow_config_complete,
-  .config_help = "[file=]IMAGE                (required) The raw disk image, a file or block device.\n"
-                 "size=SIZE                   Size of the served disk: bytes, or with K, M, G, T, P, E,\n"
-                 "                            KB, MB, ..., or s; +SIZE is relative to the image.\n"
-                 "reference=PATH              Serve the size of this file or block device instead.\n"
-                 "sector-size=512|4096        Logical sector size (default: found from the image).\n"
-                 "table=primary|backup        GPT to serve from (default: primary).\n"
-                 "old-backup=zero|keep        Backup GPT that is left behind (default: zero).\n"
-                 "truncated=refuse|allow      Partitions that the image has only a part of (default: refuse).",
-  .open = gptgrow_open,
-  .get_size = gptgrow_get_size,
-  .errno_is_preserved = 1,
-  .dump_plugin = gptgrow_dump_plugin,
-  .pread = gptgrow_pread,
-  .magic_config_key = "file",
-  .can_multi_conn = gptgrow_can_multi_conn,
-  .can_extents = gptgrow_can_extents,
-  .extents = gptgrow_extents,
-  .can_cache = gptgrow_can_cache,
-  .cache = gptgrow_cache,
-  .get_ready = gptgrow_get_ready,
-  .export_description = gptgrow_export_description,
-  .block_size = gptgrow_block_size,
+    .name = "gptgrow",
+    .longname = "nbdkit gptgrow plugin",
+    .version = GPTGROW_VERSION,
+    .description = "serve a raw GPT disk image as a disk of any size, its backup GPT in place",
+    .unload = gptgrow_unload,
+    .config = gptgrow_config,
+    .config_complete = gptgrow_config_complete,
+    .config_help = "[file=]IMAGE                (required) The raw disk image, a file or block device.\n"
+                   "size=SIZE                   Size of the served disk: bytes, or with K, M, G, T, P, E,\n"
+                   "                            KB, MB, ..., or s; +SIZE is relative to the image.\n"
+                   "reference=PATH              Serve the size of this file or block device instead.\n"
+                   "sector-size=512|4096        Logical sector size (default: found from the image).\n"
+                   "table=primary|backup        GPT to serve from (default: primary).\n"
+                   "old-backup=zero|keep        Backup GPT that is left behind (default: zero).\n"
+                   "truncated=refuse|allow      Partitions that the image has only a part of (default: refuse).",
+    .open = gptgrow_open,
+    .get_size = gptgrow_get_size,
+    .errno_is_preserved = 1,
+    .dump_plugin = gptgrow_dump_plugin,
+    .pread = gptgrow_pread,
+    .magic_config_key = "file",
+    .can_multi_conn = gptgrow_can_multi_conn,
+    .can_extents = gptgrow_can_extents,
+    .extents = gptgrow_extents,
+    .can_cache = gptgrow_can_cache,
+    .cache = gptgrow_cache,
+    .get_ready = gptgrow_get_ready,
+    .export_description = gptgrow_export_description,
+    .block_size = gptgrow_block_size,
 };
 
 }  // namespace

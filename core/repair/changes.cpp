@@ -44,7 +44,10 @@ class Namer {
 public:
   Namer(const Structure& after, std::span<const std::byte> before, std::uint32_t entry_size_bytes,
         std::uint64_t array_size_bytes, std::vector<Change>& changes)
-      : structure_(after), before_(before), entry_size_bytes_(entry_size_bytes), array_size_bytes_(array_size_bytes),
+      : structure_(after),
+        before_(before),
+        entry_size_bytes_(entry_size_bytes),
+        array_size_bytes_(array_size_bytes),
         changes_(changes)
   {
   }
@@ -93,8 +96,13 @@ private:
 
   void whole()
   {
-    changes_.push_back({structure_.range(), name_of(structure_.kind), "", {before_.begin(), before_.end()},
-                        structure_.bytes, words(before_), words(structure_.bytes)});
+    changes_.push_back({structure_.range(),
+                        name_of(structure_.kind),
+                        "",
+                        {before_.begin(), before_.end()},
+                        structure_.bytes,
+                        words(before_),
+                        words(structure_.bytes)});
   }
 
   void add(const NamedField& field, std::size_t at, const std::string& prefix)
@@ -103,9 +111,13 @@ private:
     const auto after = std::span(structure_.bytes).subspan(at + field.offset, field.size);
     if (std::ranges::equal(before, after))
       return;
-    changes_.push_back({{structure_.offset + at + field.offset, field.size}, name_of(structure_.kind),
-                        prefix + field.name, {before.begin(), before.end()}, {after.begin(), after.end()},
-                        in_words(field, before), in_words(field, after)});
+    changes_.push_back({{structure_.offset + at + field.offset, field.size},
+                        name_of(structure_.kind),
+                        prefix + field.name,
+                        {before.begin(), before.end()},
+                        {after.begin(), after.end()},
+                        in_words(field, before),
+                        in_words(field, after)});
   }
 
   void fields(const std::vector<NamedField>& fields, std::size_t at, const std::string& prefix)
@@ -127,8 +139,12 @@ private:
       if (get_guid(before, 16) == get_guid(after, 16) && !get_guid(before, 0).is_nil() && !get_guid(after, 0).is_nil())
         fields(names, at, slot + ' ');
       else
-        changes_.push_back({{structure_.offset + at, size}, name_of(structure_.kind), slot,
-                            {before.begin(), before.end()}, {after.begin(), after.end()}, entry_words(before),
+        changes_.push_back({{structure_.offset + at, size},
+                            name_of(structure_.kind),
+                            slot,
+                            {before.begin(), before.end()},
+                            {after.begin(), after.end()},
+                            entry_words(before),
                             entry_words(after)});
     }
     if (array_size_bytes_ < structure_.bytes.size())
@@ -187,15 +203,26 @@ void compare_rest(const Disk& disk, const Structures& structures, std::vector<Ch
         return std::vector<std::byte>(bytes_in_range.begin(), bytes_in_range.end());
       };
       if (range.size != 0)
-        changes.push_back({{inside.offset + range.offset, range.size}, "data", "", part(before), part(after),
-                           fmt::format("{} bytes", range.size), is_zero(part(after)) ? "zeros" : "other bytes"});
+        changes.push_back({{inside.offset + range.offset, range.size},
+                           "data",
+                           "",
+                           part(before),
+                           part(after),
+                           fmt::format("{} bytes", range.size),
+                           is_zero(part(after)) ? "zeros" : "other bytes"});
     }
     if (const std::uint64_t start = std::max(region.range.offset, image.size_bytes()); start < region.range.end())
-      changes.push_back({{start, region.range.end() - start}, "grown area", "", {}, {}, "past the end", "zeros, a hole"});
+      changes.push_back(
+          {{start, region.range.end() - start}, "grown area", "", {}, {}, "past the end", "zeros, a hole"});
   }
   if (image.size_bytes() > disk.size_bytes())
-    changes.push_back({{disk.size_bytes(), image.size_bytes() - disk.size_bytes()}, "cut off", "", {}, {},
-                       "bytes of the image", "past the end"});
+    changes.push_back({{disk.size_bytes(), image.size_bytes() - disk.size_bytes()},
+                       "cut off",
+                       "",
+                       {},
+                       {},
+                       "bytes of the image",
+                       "past the end"});
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ namespace gptgrow {
 /// Bytes of which at least one differs.
 struct Change {
   ByteRange range;
-  std::string structure;          // "primary header", "grown area"
-  std::string field;              // "AlternateLBA", "slot 5 StartingLBA"; empty: the structure, or a part without a name
+  std::string structure;  // "primary header", "grown area"
+  std::string field;      // "AlternateLBA", "slot 5 StartingLBA"; empty: the structure, or a part without a name
   std::vector<std::byte> before;  // empty: there was nothing, or more than is worth keeping
   std::vector<std::byte> after;
   std::string before_words;

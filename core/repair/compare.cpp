@@ -69,8 +69,9 @@ struct Mirrored {
 /// Of two arrays of up to 16 MiB each, keeps the one that counts.
 void drop_other_array(FoundTables& tables)
 {
-  std::vector<std::byte>* array =
-      !tables.primary.valid() ? &tables.primary.array : tables.backup ? &tables.backup->array : nullptr;
+  std::vector<std::byte>* array = !tables.primary.valid() ? &tables.primary.array
+                                  : tables.backup         ? &tables.backup->array
+                                                          : nullptr;
   if (array)
     std::vector<std::byte>().swap(*array);
 }

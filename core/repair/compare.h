@@ -38,7 +38,7 @@ struct SlotDifference {
 
 struct Comparison {
   Image a, b;
-  FoundTables tables_a, tables_b;  // of each, only the table that counts still has its array
+  FoundTables tables_a, tables_b;         // of each, only the table that counts still has its array
   std::vector<std::uint32_t> same_slots;  // used, and equal to the last bit
   std::vector<SlotDifference> slots;      // by slot of A, then of B
   std::vector<FieldDifference> fields;    // of MBR and headers

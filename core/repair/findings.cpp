@@ -184,7 +184,8 @@ private:
       if (!primary && is_left_behind())
         return end_of_disk(field);
       if (primary || has_same_shape())  // a backup array of another length begins elsewhere
-        add(Trace::array_moved, fmt::format("array moved: {} says PartitionEntryLBA {}, was {}", part, field.b, field.a));
+        add(Trace::array_moved,
+            fmt::format("array moved: {} says PartitionEntryLBA {}, was {}", part, field.b, field.a));
       return;
     case FieldId::entry_count:
     case FieldId::entry_size:
@@ -216,9 +217,9 @@ private:
   void end_of_disk(const FieldDifference& field)
   {
     if (is_left_behind())
-      add(Trace::backup_left_behind, fmt::format("backup left behind: at LBA {}, the disk's last LBA is {}",
-                                                 comparison_.tables_b.primary.header.alternate_lba().value,
-                                                 comparison_.tables_b.last_lba.value));
+      add(Trace::backup_left_behind,
+          fmt::format("backup left behind: at LBA {}, the disk's last LBA is {}",
+                      comparison_.tables_b.primary.header.alternate_lba().value, comparison_.tables_b.last_lba.value));
     else
       add(Trace::header_changed, fmt::format("{} is {}, expected {}", field.field, field.b, field.a));
   }
@@ -230,11 +231,13 @@ private:
     const auto has = [](const auto& records, auto what) { return std::ranges::any_of(records, what); };
     const auto protects = [](const MbrRecord& record) { return record.os_type == kGptProtective; };
     const auto is_active = [](const MbrRecord& record) { return record.boot_indicator == 0x80; };
-    const auto is_other = [](const MbrRecord& record) { return record.os_type != 0 && record.os_type != kGptProtective; };
+    const auto is_other = [](const MbrRecord& record) {
+      return record.os_type != 0 && record.os_type != kGptProtective;
+    };
     if (has(a, protects) && !has(b, protects)) {
       add(Trace::protective_record_lost, is_zero(bytes)
-              ? "the protective record is gone: the MBR is zeroed"
-              : "the protective record is gone: no record of the MBR has type 0xEE");
+                                             ? "the protective record is gone: the MBR is zeroed"
+                                             : "the protective record is gone: no record of the MBR has type 0xEE");
       if (is_zero(bytes))
         return;
     }
@@ -270,7 +273,8 @@ private:
       break;
     default: break;
     }
-    const bool of_record = field.id != FieldId::boot_code && field.id != FieldId::other && field.id != FieldId::disk_signature;
+    const bool of_record =
+        field.id != FieldId::boot_code && field.id != FieldId::other && field.id != FieldId::disk_signature;
     if (!of_record || !records_lost)
       add(Trace::mbr_changed, fmt::format("{} of the MBR changed from {} to {}", field.field, field.a, field.b));
   }

@@ -90,12 +90,9 @@ std::vector<NamedField> entry_fields(std::size_t entry_size_bytes)
 std::string in_words(const NamedField& field, std::span<const std::byte> bytes)
 {
   switch (field.format) {
-  case Format::number:
-    return fmt::to_string(number(bytes));
-  case Format::code:
-    return fmt::format("0x{:0{}x}", number(bytes), 2 * bytes.size());
-  case Format::guid:
-    return to_string(get_guid(bytes, 0));
+  case Format::number: return fmt::to_string(number(bytes));
+  case Format::code: return fmt::format("0x{:0{}x}", number(bytes), 2 * bytes.size());
+  case Format::guid: return to_string(get_guid(bytes, 0));
   case Format::utf16: {
     std::u16string name;
     for (std::size_t i = 0; i + 1 < bytes.size(); i += 2)
@@ -103,8 +100,7 @@ std::string in_words(const NamedField& field, std::span<const std::byte> bytes)
     name.resize(name.find_last_not_of(u'\0') + 1);
     return '"' + printable(name) + '"';
   }
-  case Format::bytes:
-    break;
+  case Format::bytes: break;
   }
   if (bytes.size() <= kBytesSpelledOut)
     return to_hex(bytes) + 'h';

@@ -76,7 +76,7 @@ std::string place_name(std::uint32_t slot, std::span<const std::byte> image)
   if (slot != 0)
     return fmt::format("slot {}", slot);
   return std::memcmp(image.data(), kAppleSignature.data(), kAppleSignature.size()) == 0 ? "an Apple partition map"
-                                                                                          : "data in no partition";
+                                                                                        : "data in no partition";
 }
 
 }  // namespace

@@ -39,15 +39,18 @@ void check_own_backup(const Image& disk, const FoundTables& tables)
   const FoundTable &primary = tables.primary, &backup = *tables.backup;
   if (primary.header.has_signature()) {
     if (!may_belong(disk, primary, backup.header))
-      refuse("{}: the primary table is damaged, and the only valid one seems to be of another disk: {}; expected DiskGUID "
-             "{}; nothing is written (table=backup would take it)", disk.path(), describe_contents(backup),
-             to_string(primary.header.disk_guid()));
+      refuse(
+          "{}: the primary table is damaged, and the only valid one seems to be of another disk: {}; expected DiskGUID "
+          "{}; nothing is written (table=backup would take it)",
+          disk.path(), describe_contents(backup), to_string(primary.header.disk_guid()));
     return;
   }
   for (const FoundTable& stray : tables.strays)
     if (stray.header.sector_size_bytes() == tables.sector_size_bytes)
-      refuse("{}: two valid backup tables differ, and nothing tells which one is this disk's: {}; {}; nothing is written "
-             "(table=backup would take the first)", disk.path(), describe_contents(backup), describe_contents(stray));
+      refuse(
+          "{}: two valid backup tables differ, and nothing tells which one is this disk's: {}; {}; nothing is written "
+          "(table=backup would take the first)",
+          disk.path(), describe_contents(backup), describe_contents(stray));
 }
 
 /// Refuses to lose a partition that the damaged primary table still shows.
@@ -55,14 +58,15 @@ void check_nothing_lost(const Image& disk, const FoundTables& tables, const std:
                         const std::vector<std::uint32_t>& replaced_slots)
 {
   std::vector<Entry> lost = lost_with(disk, tables.primary, kept);
-  std::erase_if(lost, [&](const Entry& entry) {
-    return std::ranges::find(replaced_slots, entry.slot) != replaced_slots.end();
-  });
+  std::erase_if(
+      lost, [&](const Entry& entry) { return std::ranges::find(replaced_slots, entry.slot) != replaced_slots.end(); });
   if (lost.empty())
     return;
   const Entry& entry = lost.front();
-  refuse("{}: the damaged primary table still shows a partition that would be lost: slot {}, LBA {}-{}, GUID {}{}; nothing is "
-         "written", disk.path(), entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid),
+  refuse("{}: the damaged primary table still shows a partition that would be lost: slot {}, LBA {}-{}, GUID {}{}; "
+         "nothing is "
+         "written",
+         disk.path(), entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid),
          lost.size() == 1 ? "" : fmt::format(", and {} more", lost.size() - 1));
 }
 
@@ -103,8 +107,8 @@ std::string describe(const Grown& grown)
   const std::string moved =
       grown.on_disk.slot == grown.in_image.slot ? "" : fmt::format(", now in slot {},", grown.on_disk.slot);
   return fmt::format("slot {}{} was grown on the disk from EndingLBA {} to {}: the image's entry would cut it off, and "
-                     "destroy a file system that was grown with it", grown.in_image.slot, moved,
-                     grown.in_image.last_lba.value, grown.on_disk.last_lba.value);
+                     "destroy a file system that was grown with it",
+                     grown.in_image.slot, moved, grown.in_image.last_lba.value, grown.on_disk.last_lba.value);
 }
 
 /// The entries of the disk keep their ends. Refuses where another partition of the image, or the table, is in the way.
@@ -176,10 +180,12 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
   slots.erase(std::ranges::unique(slots).begin(), slots.end());
   std::vector<Hint> hints;
   if (!grown_slots.empty())
-    hints.push_back({"keep-grown", "", fmt::format("would keep the disk's end of slot {}, and take all else from the image",
-                                                   fmt::join(grown_slots, ","))});
+    hints.push_back({"keep-grown", "",
+                     fmt::format("would keep the disk's end of slot {}, and take all else from the image",
+                                 fmt::join(grown_slots, ","))});
   if (!slots.empty())
-    hints.push_back({"slot", fmt::format("{}", fmt::join(slots, ",")), "would give these slots the image's entries, or none"});
+    hints.push_back(
+        {"slot", fmt::format("{}", fmt::join(slots, ",")), "would give these slots the image's entries, or none"});
   throw Error(message("{}: its partitions are not those of {}:", disk.path(), image) + list, std::move(hints));
 }
 
@@ -282,8 +288,8 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
 {
   options.reference = disk.path();
   if (same_medium(disk, Image(options.file)))
-    refuse_with({"relocate", "", "repairs a disk from itself"}, "{}: is the image itself, {}: nothing to repair it from",
-                disk.path(), options.file);
+    refuse_with({"relocate", "", "repairs a disk from itself"},
+                "{}: is the image itself, {}: nothing to repair it from", disk.path(), options.file);
   const FoundTables tables = find_tables(disk, options.sector_size_bytes);
   const FoundTable& counts = table_that_counts(disk, tables);
   const Disk served(options);
@@ -327,12 +333,15 @@ RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const st
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid()) {
     if (!moves.empty())
-      throw Error(message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
-                          "it back, or make it whole, first", disk.path()),
-                  {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
+      throw Error(
+          message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
+                  "it back, or make it whole, first",
+                  disk.path()),
+          {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
     if (options.table != TableChoice::backup) {
       check_own_backup(disk, tables);
-      check_nothing_lost(disk, tables, used_entries(tables.backup->array, tables.backup->header.entry_size_bytes()), {});
+      check_nothing_lost(disk, tables, used_entries(tables.backup->array, tables.backup->header.entry_size_bytes()),
+                         {});
     }
     options.table = TableChoice::backup;
   }
@@ -359,9 +368,9 @@ void write_and_check(const std::vector<Write>& writes, Target& target)
     const auto [wrong, expected] = std::ranges::mismatch(found, write.after);
     if (wrong != found.end())
       refuse("the {} does not hold what was written: byte {} is 0x{:02x}, expected 0x{:02x}; the disk is failing, or "
-             "something else writes to it", write.what,
-             write.offset + static_cast<std::uint64_t>(wrong - found.begin()), std::to_integer<unsigned>(*wrong),
-             std::to_integer<unsigned>(*expected));
+             "something else writes to it",
+             write.what, write.offset + static_cast<std::uint64_t>(wrong - found.begin()),
+             std::to_integer<unsigned>(*wrong), std::to_integer<unsigned>(*expected));
   }
 }
 

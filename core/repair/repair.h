@@ -27,8 +27,8 @@ struct Write {
 struct RepairPlan {
   std::uint64_t disk_size_bytes = 0;
   std::uint32_t sector_size_bytes = 0;
-  std::vector<Write> writes;    // in the order in which they are done; empty: nothing to do
-  std::vector<Change> changes;  // the same, named
+  std::vector<Write> writes;             // in the order in which they are done; empty: nothing to do
+  std::vector<Change> changes;           // the same, named
   std::vector<Overwritten> overwritten;  // data that is not the image's where a table may have been; it is not written
   std::vector<std::string> warnings;     // a sentence each, without the disk's name
 };

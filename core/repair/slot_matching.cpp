@@ -13,10 +13,13 @@ using Kind = SlotDifference::Kind;
 class SlotMatcher {
 public:
   SlotMatcher(const FoundTable& a, const FoundTable& b)
-      : a_(a), b_(b), entries_a_(used_entries(a.array, a.header.entry_size_bytes())),
-        entries_b_(used_entries(b.array, b.header.entry_size_bytes())), used_a_(a.header.entry_count() + 1),
-        used_b_(b.header.entry_count() + 1), fields_(entry_fields(std::min(a.header.entry_size_bytes(),
-                                                                           b.header.entry_size_bytes())))
+      : a_(a),
+        b_(b),
+        entries_a_(used_entries(a.array, a.header.entry_size_bytes())),
+        entries_b_(used_entries(b.array, b.header.entry_size_bytes())),
+        used_a_(a.header.entry_count() + 1),
+        used_b_(b.header.entry_count() + 1),
+        fields_(entry_fields(std::min(a.header.entry_size_bytes(), b.header.entry_size_bytes())))
   {
   }
 
@@ -70,7 +73,8 @@ private:
     SlotDifference difference{slot_a == slot_b ? Kind::changed : Kind::moved, 0, slot_a, slot_b};
     const auto a = slot_bytes(a_, slot_a), b = slot_bytes(b_, slot_b);
     for (std::size_t i = 0; i < fields_.size(); ++i)
-      if (!std::ranges::equal(a.subspan(fields_[i].offset, fields_[i].size), b.subspan(fields_[i].offset, fields_[i].size)))
+      if (!std::ranges::equal(a.subspan(fields_[i].offset, fields_[i].size),
+                              b.subspan(fields_[i].offset, fields_[i].size)))
         difference.changed_fields = static_cast<std::uint8_t>(difference.changed_fields | 1U << i);
     if (difference.kind == Kind::changed && difference.changed_fields == 0)
       result_.same.push_back(slot_a);

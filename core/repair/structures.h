@@ -8,7 +8,15 @@ namespace gptgrow {
 
 /// Whole sectors. The order of the kinds is that of their usual places on a disk.
 struct Structure {
-  enum class Kind { mbr, primary_header, primary_array, backup_array, backup_header, old_backup_array, old_backup_header };
+  enum class Kind {
+    mbr,
+    primary_header,
+    primary_array,
+    backup_array,
+    backup_header,
+    old_backup_array,
+    old_backup_header
+  };
 
   Kind kind = Kind::mbr;
   std::uint64_t offset = 0;

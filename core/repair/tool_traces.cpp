@@ -18,7 +18,7 @@ using Kind = SlotDifference::Kind;
 
 /// Who writes the table, and so what becomes of all but the entries.
 enum class Writer {
-  copy,    // nothing is written but the image
+  copy,  // nothing is written but the image
   gdisk,
   fdisk,   // libfdisk, a table that it has read
   sfdisk,  // libfdisk, a new table from a dump
@@ -78,8 +78,11 @@ bool is_hybrid(Bytes mbr)
 class Judge {
 public:
   Judge(const Comparison& comparison, bool b_is_mirrored)
-      : comparison_(comparison), b_is_mirrored_(b_is_mirrored), a_(side(comparison.a, comparison.tables_a)),
-        b_(side(comparison.b, comparison.tables_b)), hybrid_(is_hybrid(a_.mbr))
+      : comparison_(comparison),
+        b_is_mirrored_(b_is_mirrored),
+        a_(side(comparison.a, comparison.tables_a)),
+        b_(side(comparison.b, comparison.tables_b)),
+        hybrid_(is_hybrid(a_.mbr))
   {
   }
 
@@ -114,10 +117,12 @@ private:
       return false;
     const bool signature_kept = kept(440, 6), signature_zero = is_zero(Bytes(b_.mbr).subspan(440, 6));
     switch (writer) {
-    case Writer::gdisk: return hybrid_ ? signature_kept && partitions_kept() : signature_zero && protective(0, Chs::calculated);
+    case Writer::gdisk:
+      return hybrid_ ? signature_kept && partitions_kept() : signature_zero && protective(0, Chs::calculated);
     case Writer::fdisk: return signature_kept && (hybrid_ ? kept(446, 64) : protective(0, Chs::largest));
     case Writer::sfdisk: return signature_zero && protective(0, Chs::largest);
-    case Writer::parted: return signature_kept && protective(a_.record(0)[0] == std::byte{0x80} ? 0x80 : 0, Chs::largest);
+    case Writer::parted:
+      return signature_kept && protective(a_.record(0)[0] == std::byte{0x80} ? 0x80 : 0, Chs::largest);
     case Writer::copy: break;
     }
     return false;
@@ -140,9 +145,9 @@ private:
     const Bytes first = b_.record(0);
     const auto size = static_cast<std::uint32_t>(std::min<std::uint64_t>(b_.last_lba.value, UINT32_MAX));
     return first[0] == std::byte{boot_indicator} && to_hex(first.subspan(1, 3)) == "000200" &&
-           first[4] == std::byte{kGptProtective} && ending_chs(chs) &&
-           get_field<std::uint32_t>(first, 8) == 1 && get_field<std::uint32_t>(first, 12) == size &&
-           is_zero(Bytes(b_.mbr).subspan(462, 48)) && get_field<std::uint16_t>(b_.mbr, 510) == 0xaa55;
+           first[4] == std::byte{kGptProtective} && ending_chs(chs) && get_field<std::uint32_t>(first, 8) == 1 &&
+           get_field<std::uint32_t>(first, 12) == size && is_zero(Bytes(b_.mbr).subspan(462, 48)) &&
+           get_field<std::uint16_t>(b_.mbr, 510) == 0xaa55;
   }
 
   /// All but the CHS of the records for partitions; those that protect the rest may be fitted around them.
@@ -165,8 +170,9 @@ private:
            a.first_usable_lba() == b.first_usable_lba() && a.entry_count() == b.entry_count() &&
            b.alternate_lba() == b_.last_lba && b.entry_size_bytes() == (anew ? 128 : a.entry_size_bytes()) &&
            b.partition_entry_lba() == (anew ? Lba{2} : a.partition_entry_lba()) &&
-           (anew ? is_fresh(b) : same_part(a.sector(), b.sector(), 12, 4) && same_part(a.sector(), b.sector(), 20, 4) &&
-                                     same_part(a.sector(), b.sector(), 92, tail)) &&
+           (anew ? is_fresh(b)
+                 : same_part(a.sector(), b.sector(), 12, 4) && same_part(a.sector(), b.sector(), 20, 4) &&
+                       same_part(a.sector(), b.sector(), 92, tail)) &&
            end_of_disk(writer);
   }
 
@@ -180,7 +186,8 @@ private:
   {
     const Header &a = a_.header(), &b = b_.header();
     const std::uint64_t last = b_.last_lba.value;
-    const std::uint64_t last_usable = b.last_usable_lba().value, array = b_.tables.backup->header.partition_entry_lba().value;
+    const std::uint64_t last_usable = b.last_usable_lba().value,
+                        array = b_.tables.backup->header.partition_entry_lba().value;
     const std::uint64_t directly_before = last - b.array_sectors();
     // A backup that is at the end already stays where it is.
     if (a.alternate_lba().value == last && last_usable == a.last_usable_lba().value && a_.tables.backup &&
@@ -191,7 +198,8 @@ private:
       return last_usable == last - a.first_usable_lba().value + 1 && array == last_usable + 1;
     case Writer::fdisk: return last_usable == directly_before - 1 && array == directly_before;
     case Writer::sfdisk:  // a dump may name the old last usable sector
-      return (last_usable == directly_before - 1 || last_usable == a.last_usable_lba().value) && array == directly_before;
+      return (last_usable == directly_before - 1 || last_usable == a.last_usable_lba().value) &&
+             array == directly_before;
     case Writer::parted:
       return (last_usable == last - 1 - parted_array_sectors() || last_usable == a.last_usable_lba().value) &&
              array == directly_before;

@@ -72,8 +72,8 @@ private:
 
 void save_undo(const std::string& path, const Undo& undo)
 {
-  std::string text = fmt::format("{}disk_size_bytes {}\nsector_size_bytes {}\n", kMagic, undo.disk_size_bytes,
-                                 undo.sector_size_bytes);
+  std::string text =
+      fmt::format("{}disk_size_bytes {}\nsector_size_bytes {}\n", kMagic, undo.disk_size_bytes, undo.sector_size_bytes);
   for (const Write& write : undo.writes)
     text += fmt::format("write {} {}\nbefore {}\nafter {}\n", write.offset, write.what, to_hex(write.before),
                         to_hex(write.after));
@@ -90,7 +90,8 @@ Undo load_undo(const std::string& path)
   if (!text.starts_with(kMagic))
     refuse("{}: no undo file: does not begin with \"gptgrow undo 1\"", path);
   const std::size_t end = text.rfind(kCrcKey);
-  const std::string expected = end == text.npos ? "" : fmt::format("{}{:08x}\n", kCrcKey, crc32_of(text.substr(0, end)));
+  const std::string expected =
+      end == text.npos ? "" : fmt::format("{}{:08x}\n", kCrcKey, crc32_of(text.substr(0, end)));
   if (end == text.npos || text.substr(end) != expected)
     refuse("{}: damaged or cut off: its last line is not \"{}...\" with the CRC of what is before it", path, kCrcKey);
 
@@ -104,12 +105,12 @@ Undo load_undo(const std::string& path)
     Write& added = undo.writes.emplace_back();
     added.offset = parser.number(write.substr(0, space));
     added.what = write.substr(std::min(space + 1, write.size()));
-    if (!std::ranges::all_of(added.what, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ' '; }))
+    if (!std::ranges::all_of(added.what,
+                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ' '; }))
       refuse("{}: write at byte {}: expected a name of letters", path, added.offset);
     added.before = parser.bytes(parser.value("before"));
     added.after = parser.bytes(parser.value("after"));
-    if (added.before.empty() || added.before.size() != added.after.size() ||
-        added.range().end() > undo.disk_size_bytes)
+    if (added.before.empty() || added.before.size() != added.after.size() || added.range().end() > undo.disk_size_bytes)
       refuse("{}: write at byte {}: {} bytes before, {} after, on a disk of {}", path, added.offset,
              added.before.size(), added.after.size(), undo.disk_size_bytes);
   }
@@ -130,8 +131,8 @@ std::vector<Write> plan_undo(const Image& disk, const Undo& undo)
       const auto part = [&](const std::vector<std::byte>& bytes) { return std::span(bytes).subspan(at, size); };
       if (!std::ranges::equal(part(now), part(write.before)) && !std::ranges::equal(part(now), part(write.after)))
         refuse("{}: {}: byte {} and on hold neither what repair wrote nor what was there before: the undo file is of "
-               "another disk, or the table was changed since; nothing is written", disk.path(), write.what,
-               write.offset + at);
+               "another disk, or the table was changed since; nothing is written",
+               disk.path(), write.what, write.offset + at);
     }
     if (now != write.before)
       writes.push_back({write.what, write.offset, std::move(now), write.before});

@@ -43,7 +43,8 @@ std::string to_text(const std::vector<Change>& changes, const TextStyle& style)
                        change.field.empty() ? "" : ": ", change.field);
     const auto line = [&](char sign, Emphasis emphasis, std::span<const std::byte> bytes, const std::string& words) {
       const std::string hex = hex_text(bytes);
-      out += emphasize(style, emphasis, fmt::format("    {} {}{}{}", sign, hex, hex.empty() ? "" : "   ", words)) + '\n';
+      out +=
+          emphasize(style, emphasis, fmt::format("    {} {}{}{}", sign, hex, hex.empty() ? "" : "   ", words)) + '\n';
     };
     line('-', Emphasis::bad, change.before, change.before_words);
     line('+', Emphasis::good, change.after, change.after_words);

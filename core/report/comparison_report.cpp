@@ -99,7 +99,8 @@ Json field_json(const FieldDifference& field)
 
 /// Calls `use` with the name of each field of a slot that differs, and with both values in words.
 template <typename Use>
-void for_each_field(const Comparison& comparison, const SlotDifference& slot, const std::vector<NamedField>& fields, Use use)
+void for_each_field(const Comparison& comparison, const SlotDifference& slot, const std::vector<NamedField>& fields,
+                    Use use)
 {
   if (slot.kind == Kind::only_in_a || slot.kind == Kind::only_in_b)
     return;
@@ -114,8 +115,8 @@ void for_each_field(const Comparison& comparison, const SlotDifference& slot, co
 
 std::vector<NamedField> fields_of_entries(const Comparison& comparison)
 {
-  return entry_fields(std::min(comparison.table_a().header.entry_size_bytes(),
-                               comparison.table_b().header.entry_size_bytes()));
+  return entry_fields(
+      std::min(comparison.table_a().header.entry_size_bytes(), comparison.table_b().header.entry_size_bytes()));
 }
 
 Json slot_json(const Comparison& comparison, const SlotDifference& slot, const std::vector<NamedField>& names)
@@ -139,9 +140,7 @@ Json slot_json(const Comparison& comparison, const SlotDifference& slot, const s
 /// All but the slots, of which there may be a hundred thousand.
 Json frame_json(const Comparison& comparison)
 {
-  const auto side = [](const Image& image) {
-    return Json{{"path", image.path()}, {"size_bytes", image.size_bytes()}};
-  };
+  const auto side = [](const Image& image) { return Json{{"path", image.path()}, {"size_bytes", image.size_bytes()}}; };
   Json fields = Json::array();
   for (const FieldDifference& field : comparison.fields)
     fields.push_back(field_json(field));
@@ -175,9 +174,10 @@ std::string tools_in_words(const std::vector<std::string>& tools)
 std::string to_text(const Comparison& comparison, const TextStyle& style)
 {
   std::string out = message("A: {}, {}\nB: {}, {}\n\n", comparison.a.path(), format_size(comparison.a.size_bytes()),
-                                comparison.b.path(), format_size(comparison.b.size_bytes()));
+                            comparison.b.path(), format_size(comparison.b.size_bytes()));
   if (comparison.same())
-    return out + emphasize(style, Emphasis::good, "same: B has A's table, as it should be on a disk of B's size") + '\n';
+    return out + emphasize(style, Emphasis::good, "same: B has A's table, as it should be on a disk of B's size") +
+           '\n';
 
   out += emphasize(style, Emphasis::title, "Diagnosis") + '\n';
   for (const Finding& finding : comparison.findings)
@@ -189,7 +189,8 @@ std::string to_text(const Comparison& comparison, const TextStyle& style)
     out += wrap(style, "  same: ", join_runs(comparison.same_slots));
   const std::vector<NamedField> fields = fields_of_entries(comparison);
   for (const SlotDifference& slot : comparison.slots) {
-    const std::string line = fmt::format("  {:>4}  {}", slot.slot_b != 0 ? slot.slot_b : slot.slot_a, headline(comparison, slot));
+    const std::string line =
+        fmt::format("  {:>4}  {}", slot.slot_b != 0 ? slot.slot_b : slot.slot_a, headline(comparison, slot));
     out += emphasize(style, Emphasis::warning, line) + '\n';
     for_each_field(comparison, slot, fields, [&](const std::string& name, const std::string& a, const std::string& b) {
       out += fmt::format("        {}: {} in A, {} in B\n", name, a, b);

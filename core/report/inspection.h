@@ -30,9 +30,9 @@ struct Inspection {
   std::string path;
   std::uint64_t size_bytes = 0;
   FoundTables tables;
-  std::optional<TableChoice> table;  // the one that counts; none is valid without it, and all below is empty
-  std::vector<std::byte> mbr;        // the first 512 bytes
-  std::vector<SlotState> slots;      // [0] is slot 1
+  std::optional<TableChoice> table;        // the one that counts; none is valid without it, and all below is empty
+  std::vector<std::byte> mbr;              // the first 512 bytes
+  std::vector<SlotState> slots;            // [0] is slot 1
   std::vector<std::uint32_t> empty_slots;  // those before the last used one
   std::vector<Entry> partitions;           // in slot order
   std::vector<Segment> segments;           // in physical order

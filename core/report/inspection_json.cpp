@@ -85,8 +85,8 @@ std::string to_json(const Inspection& inspection)
             {"mbr", mbr_json(inspection.mbr)},
             {"primary", table_json(inspection.tables.primary)},
             {"backup", inspection.tables.backup ? table_json(*inspection.tables.backup) : Json()},
-            {"table", inspection.table ? *inspection.table == TableChoice::primary ? Json("primary") : Json("backup")
-                                       : Json()},
+            {"table",
+             inspection.table ? *inspection.table == TableChoice::primary ? Json("primary") : Json("backup") : Json()},
             {"slot_count", inspection.slots.size()},
             {"empty_slots", inspection.empty_slots},
             {"junk_slots", std::move(junk)},
@@ -95,9 +95,8 @@ std::string to_json(const Inspection& inspection)
             {"layout", Json()},
             {"warnings", inspection.warnings}};
   if (inspection.layout)
-    json["layout"] = {{"name", inspection.layout->name},
-                      {"slots", inspection.layout->slots},
-                      {"faults", inspection.layout->faults}};
+    json["layout"] = {
+        {"name", inspection.layout->name}, {"slots", inspection.layout->slots}, {"faults", inspection.layout->faults}};
   return dump(json);
 }
 

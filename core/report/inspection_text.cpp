@@ -60,10 +60,7 @@ private:
     out_ += '\n';
   }
 
-  void title(std::string_view text)
-  {
-    out_ += '\n' + emphasize(style_, Emphasis::title, text) + '\n';
-  }
+  void title(std::string_view text) { out_ += '\n' + emphasize(style_, Emphasis::title, text) + '\n'; }
 
   void mbr()
   {
@@ -267,8 +264,9 @@ private:
     if (!inspection_.layout)
       return;
     title("Layout");
-    out_ += wrap(style_, "  ", fmt::format("{}, which depends on slot numbers: {}", inspection_.layout->name,
-                                           inspection_.layout->slots));
+    out_ +=
+        wrap(style_, "  ",
+             fmt::format("{}, which depends on slot numbers: {}", inspection_.layout->name, inspection_.layout->slots));
     for (const std::string& fault : inspection_.layout->faults)
       line("  {}: {}", emphasize(style_, Emphasis::bad, "out of place"), fault);
   }

@@ -73,9 +73,9 @@ private:
   std::string fault(const Expected& expected) const
   {
     const Entry* entry = at(expected.slot);
-    const auto of_type = std::ranges::find(entries_, expected.type, [](const Entry& e) { return to_string(e.type_guid); });
-    const std::string name =
-        of_type == entries_.end() ? std::string(expected.type) : name_of(of_type->type_guid);
+    const auto of_type =
+        std::ranges::find(entries_, expected.type, [](const Entry& e) { return to_string(e.type_guid); });
+    const std::string name = of_type == entries_.end() ? std::string(expected.type) : name_of(of_type->type_guid);
     return fmt::format("slot {} {}, expected {}", expected.slot,
                        entry ? "holds " + name_of(entry->type_guid) : "is empty", name);
   }

@@ -17,7 +17,8 @@ std::string overwritten_text(const RepairPlan& plan, const std::string& disk, co
 {
   if (plan.overwritten.empty())
     return "";
-  std::string out = '\n' + emphasize(style, Emphasis::title, "data that a partition table may have been written over") + '\n';
+  std::string out =
+      '\n' + emphasize(style, Emphasis::title, "data that a partition table may have been written over") + '\n';
   const std::size_t listed = std::min(plan.overwritten.size(), kMaxListed);
   for (std::size_t i = 0; i < listed; ++i) {
     const Overwritten& each = plan.overwritten[i];

@@ -30,8 +30,11 @@ char letter(Emphasis emphasis)
 
 std::string_view code(char letter_or_end)
 {
-  for (const auto& [emphasis, code] : {std::pair{Emphasis::title, "1"}, {Emphasis::good, "32"}, {Emphasis::warning, "33"},
-                                       {Emphasis::bad, "1;31"}, {Emphasis::faint, "2"}})
+  for (const auto& [emphasis, code] : {std::pair{Emphasis::title, "1"},
+                                       {Emphasis::good, "32"},
+                                       {Emphasis::warning, "33"},
+                                       {Emphasis::bad, "1;31"},
+                                       {Emphasis::faint, "2"}})
     if (letter_or_end == letter(emphasis))
       return code;
   return "0";

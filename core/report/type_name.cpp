@@ -25,7 +25,8 @@ Names known_names()
       {"09845860-705F-4BB5-B16C-8A8A099CAF52", "ChromeOS miniOS"},
       {"3F0F8318-F146-4E6B-8222-C28C8F02E0D5", "ChromeOS hibernate"},
   };
-  const std::unique_ptr<fdisk_context, decltype(&fdisk_unref_context)> context(fdisk_new_context(), fdisk_unref_context);
+  const std::unique_ptr<fdisk_context, decltype(&fdisk_unref_context)> context(fdisk_new_context(),
+                                                                               fdisk_unref_context);
   const fdisk_label* gpt = context ? fdisk_get_label(context.get(), "gpt") : nullptr;
   for (std::size_t i = 0; gpt && i < fdisk_label_get_nparttypes(gpt); ++i) {
     const fdisk_parttype* type = fdisk_label_get_parttype(gpt, i);

@@ -60,8 +60,8 @@ std::string table_line(const Verification& verification)
   if (verification.cut_off == CutOff::in_data)
     return fmt::format("table: none: a restore{} is unfinished; the same restore completes it", id);
   if (verification.cut_off == CutOff::in_table)
-    return fmt::format("table: not whole: a restore{} was cut off while it wrote the table; the same restore completes it",
-                       id);
+    return fmt::format(
+        "table: not whole: a restore{} was cut off while it wrote the table; the same restore completes it", id);
   return verification.table.empty() ? "table: same" : "table: differs";
 }
 
@@ -114,10 +114,11 @@ std::string to_json(const Verification& verification, const Pieces& pieces, cons
                {"size_bytes", pieces.disk().size_bytes()},
                {"sector_size_bytes", sector_size_bytes},
                {"same", verification.same()},
-               {"table", {{"same", verification.table.empty()},
-                          {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},
-                          {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
-                          {"changes", json_of(verification.table)}}},
+               {"table",
+                {{"same", verification.table.empty()},
+                 {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},
+                 {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
+                 {"changes", json_of(verification.table)}}},
                {"data", verification.data_compared ? data : Json()}});
 }
 

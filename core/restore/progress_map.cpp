@@ -65,8 +65,8 @@ void save_map(const std::string& path, const ProgressMap& map)
   const char* const status = first == identity.size_bytes ? "+" : "?";
   std::string text = fmt::format("# Mapfile, as of GNU ddrescue: + is written, ? is not\n{}{}\n"
                                  "# current_pos  current_status  current_pass\n0x{:08X}     {}               1\n"
-                                 "#      pos        size  status\n", kKey,
-                                 json.dump(-1, ' ', true, Json::error_handler_t::replace), first, status);
+                                 "#      pos        size  status\n",
+                                 kKey, json.dump(-1, ' ', true, Json::error_handler_t::replace), first, status);
   const auto line = [&](std::uint64_t begin, std::uint64_t end, char mark) {
     if (begin != end)
       fmt::format_to(std::back_inserter(text), "0x{:08X}  0x{:08X}  {}\n", begin, end - begin, mark);

@@ -66,11 +66,12 @@ bool in_steps(ByteRange range, Monitor& monitor, Act act)
 }
 
 constexpr std::pair<std::string_view, FreeSpace> kFreeSpaceWords[] = {
-  {"discard", FreeSpace::discard}, {"zero", FreeSpace::zero}, {"keep", FreeSpace::keep}};
+    {"discard", FreeSpace::discard}, {"zero", FreeSpace::zero}, {"keep", FreeSpace::keep}};
 
 std::string word_of(FreeSpace free_space)
 {
-  return std::string(std::ranges::find(kFreeSpaceWords, free_space, [](const auto& pair) { return pair.second; })->first);
+  return std::string(
+      std::ranges::find(kFreeSpaceWords, free_space, [](const auto& pair) { return pair.second; })->first);
 }
 
 RestoreIdentity identity_of(const Disk& disk, const Structures& structures, FreeSpace free_space)
@@ -256,7 +257,8 @@ void Restore::check_target()
   const auto size_bytes = asked_size(options_.disk);
   if (size_bytes && *size_bytes != target.size_bytes())
     refuse("{}: {}, not the size asked for, {}: what exists keeps its size; ask for none, or name a "
-           "new file", options_.target, format_size(target.size_bytes()), format_size(*size_bytes));
+           "new file",
+           options_.target, format_size(target.size_bytes()), format_size(*size_bytes));
 }
 
 void Restore::check_sector_size()
@@ -332,11 +334,11 @@ void Restore::check_map()
     return std::ranges::equal(bytes, std::span(structure.bytes).first(kAtomicBytes));
   };
   const bool is_unfinished = found == unfinished_mark(then.id) && is_zero(first);
-  const bool table_is_being_written = map_->first_missing(0) == identity.size_bytes && holds(found, header) &&
-                                      (is_zero(first) || holds(first, mbr));
+  const bool table_is_being_written =
+      map_->first_missing(0) == identity.size_bytes && holds(found, header) && (is_zero(first) || holds(first, mbr));
   if (!is_unfinished && !table_is_being_written)
-    refuse_map(fmt::format("{} does not hold what that one left there, at bytes 0 and {}", options_.target,
-                           header.offset));
+    refuse_map(
+        fmt::format("{} does not hold what that one left there, at bytes 0 and {}", options_.target, header.offset));
   resumes_ = true;
   earlier_bytes_ = count_done();
 }
@@ -357,8 +359,10 @@ std::uint64_t Restore::count_done() const
 void Restore::check_image_unchanged() const
 {
   if (const std::string now = content_state(*disk_); now != image_state_)
-    refuse("{}: was changed while it was copied (before: {}; now: {}): what was copied is a mixture; nothing may write to "
-           "an image that is restored", disk_->image().path(), image_state_, now);
+    refuse(
+        "{}: was changed while it was copied (before: {}; now: {}): what was copied is a mixture; nothing may write to "
+        "an image that is restored",
+        disk_->image().path(), image_state_, now);
 }
 
 bool Restore::run(Monitor& monitor)
@@ -493,8 +497,8 @@ void Restore::wipe_tables()
 bool Restore::fill(Monitor& monitor)
 {
   Checkpoints checkpoints(*target_, options_.map_path, *map_, monitor);
-  const bool finished = zero_holes(monitor, checkpoints) && free_free_space(monitor, checkpoints) &&
-                        copy(monitor, checkpoints);
+  const bool finished =
+      zero_holes(monitor, checkpoints) && free_free_space(monitor, checkpoints) && copy(monitor, checkpoints);
   checkpoints.finish();
   return finished;
 }

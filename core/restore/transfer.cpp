@@ -57,8 +57,8 @@ public:
   {
     while (!buffer.empty()) {
       boost::system::error_code error;
-      const std::size_t count = co_await file_.async_read_some_at(
-          offset, asio::buffer(buffer.data(), buffer.size()), asio::redirect_error(asio::use_awaitable, error));
+      const std::size_t count = co_await file_.async_read_some_at(offset, asio::buffer(buffer.data(), buffer.size()),
+                                                                  asio::redirect_error(asio::use_awaitable, error));
       advance(buffer, offset, finished(count, error, "read", offset));
     }
   }
@@ -67,8 +67,8 @@ public:
   {
     while (!bytes.empty()) {
       boost::system::error_code error;
-      const std::size_t count = co_await file_.async_write_some_at(
-          offset, asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, error));
+      const std::size_t count = co_await file_.async_write_some_at(offset, asio::buffer(bytes.data(), bytes.size()),
+                                                                   asio::redirect_error(asio::use_awaitable, error));
       advance(bytes, offset, finished(count, error, "write", offset));
     }
   }
@@ -138,8 +138,7 @@ struct Free {
 
 std::unique_ptr<std::byte[], Free> make_buffer()
 {
-  return std::unique_ptr<std::byte[], Free>(
-      new (std::align_val_t(kDirectAlignment)) std::byte[Transfer::kChunkBytes]);
+  return std::unique_ptr<std::byte[], Free>(new (std::align_val_t(kDirectAlignment)) std::byte[Transfer::kChunkBytes]);
 }
 
 /// The files and the memory of one chunk in flight.
@@ -158,8 +157,11 @@ struct Slot {
 class Transfer::State {
 public:
   State(const Disk& disk, OpenTarget target, Engine best)
-      : disk_(disk), target_(std::move(target)), direct_(open_direct(target_.fd)),
-        context_(direct_.get() == -1 || best == Engine::threads ? nullptr : make_io_uring(direct_.get())), slots_(kSlots)
+      : disk_(disk),
+        target_(std::move(target)),
+        direct_(open_direct(target_.fd)),
+        context_(direct_.get() == -1 || best == Engine::threads ? nullptr : make_io_uring(direct_.get())),
+        slots_(kSlots)
   {
     const auto open = [&](int fd, const std::string& path) -> std::unique_ptr<AsyncFile> {
       if (context_)

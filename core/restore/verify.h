@@ -30,10 +30,11 @@ struct Difference {
 };
 
 struct Verification {
-  std::vector<Change> table;             // before: what the disk holds; after: what it should hold
-  std::optional<CutOff> cut_off;         // nothing else is wrong with the table then
-  std::string cut_off_id;                // of that restore, where the disk tells
-  std::optional<Comparison> comparison;  // the diagnosis, where `table` is not empty for another reason, and the disk has a valid GPT
+  std::vector<Change> table;      // before: what the disk holds; after: what it should hold
+  std::optional<CutOff> cut_off;  // nothing else is wrong with the table then
+  std::string cut_off_id;         // of that restore, where the disk tells
+  std::optional<Comparison>
+      comparison;  // the diagnosis, where `table` is not empty for another reason, and the disk has a valid GPT
   bool data_compared = false;            // or begun to be; never of a restore that was cut off in the data
   std::optional<Difference> difference;  // of data, holes and free space
   std::uint64_t compared_bytes = 0;      // of these

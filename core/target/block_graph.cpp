@@ -61,7 +61,8 @@ std::optional<Medium> behind_loop(const fs::path& root, const fs::path& folder, 
   }
   struct stat status;
   if (root == "/" && ::stat(path.c_str(), &status) == 0)
-    return S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0} : Medium{false, status.st_dev, status.st_ino, path};
+    return S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0}
+                                   : Medium{false, status.st_dev, status.st_ino, path};
   // Of a device, the name is enough; a file that cannot be found is still something that this lies on.
   const fs::path device = fs::path(path).filename();
   if (const auto number = path.starts_with("/dev/") ? number_in(root / "sys/class/block" / device) : std::nullopt)
@@ -103,7 +104,8 @@ ByteRange seen_through(const Part& below, const Part& part)
 bool is_known(const std::vector<Part>& parts, const Part& part)
 {
   return std::ranges::any_of(parts, [&](const Part& other) {
-    return other.medium == part.medium && other.range.offset <= part.range.offset && part.range.end() <= other.range.end();
+    return other.medium == part.medium && other.range.offset <= part.range.offset &&
+           part.range.end() <= other.range.end();
   });
 }
 

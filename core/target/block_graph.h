@@ -18,8 +18,8 @@ namespace gptgrow {
 /// A block device, or a file.
 struct Medium {
   bool is_device = false;
-  dev_t device = 0;      // its own number; of a file, that of the file system
-  ino_t inode = 0;       // of a file
+  dev_t device = 0;       // its own number; of a file, that of the file system
+  ino_t inode = 0;        // of a file
   std::string path = {};  // by which a file is known; may be stale
 
   bool operator==(const Medium& other) const
@@ -32,7 +32,7 @@ struct Medium {
 struct Part {
   Medium medium;
   ByteRange range;
-  bool is_shared = false;  // a mapped device or RAID is somewhere in it: which bytes is not known
+  bool is_shared = false;       // a mapped device or RAID is somewhere in it: which bytes is not known
   bool is_behind_loop = false;  // what a loop device is directly over
 };
 
@@ -44,8 +44,8 @@ struct BlockDevice {
   bool is_partition = false;
   bool is_loop = false;
   bool is_bcache_member = false;
-  std::optional<Part> below;   // the disk of a partition, what a loop device is over; sizes are those of the device
-  std::vector<dev_t> slaves;   // of a mapped device or RAID
+  std::optional<Part> below;  // the disk of a partition, what a loop device is over; sizes are those of the device
+  std::vector<dev_t> slaves;  // of a mapped device or RAID
 
   std::string path() const { return "/dev/" + (mapped_name.empty() ? name : "mapper/" + mapped_name); }
 };

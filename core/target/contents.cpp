@@ -52,8 +52,8 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
 {
   const Probe probe = make_probe(fd, range);
   blkid_probe_enable_superblocks(probe.get(), 1);
-  blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_MAGIC |
-                                                     BLKID_SUBLKS_BADCSUM);
+  blkid_probe_set_superblocks_flags(probe.get(),
+                                    BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM);
   std::vector<Signature> result;
   while (result.size() < kMaxSignatures && blkid_do_probe(probe.get()) == 0) {
     const char* offset = nullptr;

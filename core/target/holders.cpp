@@ -33,8 +33,11 @@ Medium medium_of(const struct stat& status, const std::string& path)
 class Search {
 public:
   Search(const std::string& path, const struct stat& status)
-      : path_(path), target_(medium_of(status, path)), graph_(read_block_devices()),
-        mounts_(read_mounts()), parts_(graph_.made_of(graph_.whole(target_))),
+      : path_(path),
+        target_(medium_of(status, path)),
+        graph_(read_block_devices()),
+        mounts_(read_mounts()),
+        parts_(graph_.made_of(graph_.whole(target_))),
         above_(graph_.above(parts_, [this](const Medium& file) { return backing_of(file, mounts_, graph_).disks; }))
   {
   }
@@ -181,7 +184,7 @@ void Search::look_for_locks()
   }
   for (const auto* parts : {&parts_, &above_})
     for (const Part& part : *parts) {
-      struct stat node{};
+      struct stat node {};
       if (part.medium == target_ ||
           (part.medium.is_device ? ::stat(name_of(part.medium).c_str(), &node) == -1 : part.medium.path.empty()))
         continue;
@@ -214,8 +217,8 @@ void Search::look_for_open_files()
       });
       add(Holder::Kind::lock, name, file.process);
     } else if (file.can_write && (part == parts_.end() || !part->is_shared)) {
-      result_.unseen.push_back(message("{} is open for writing in {}: what that does with it cannot be seen", name,
-                                           file.process));
+      result_.unseen.push_back(
+          message("{} is open for writing in {}: what that does with it cannot be seen", name, file.process));
     }
   }
 }
@@ -225,7 +228,8 @@ bool Search::is_disk_of_another(const Medium& medium) const
 {
   return std::ranges::any_of(graph_.devices(), [&](const BlockDevice& device) {
     return device.is_partition && device.below && device.below->medium == medium &&
-           std::ranges::any_of(parts_, [&](const Part& part) { return part.medium.is_device && part.medium.device == device.number; });
+           std::ranges::any_of(
+               parts_, [&](const Part& part) { return part.medium.is_device && part.medium.device == device.number; });
   });
 }
 
@@ -234,7 +238,8 @@ void Search::claim_what_is_below()
 {
   for_each_device([&](const BlockDevice& device, const Part& part) {
     const bool is_whole = part.range == graph_.whole(part.medium).range;
-    if (part.medium == target_ || !part.is_behind_loop || part.is_shared || !is_whole || is_disk_of_another(part.medium))
+    if (part.medium == target_ || !part.is_behind_loop || part.is_shared || !is_whole ||
+        is_disk_of_another(part.medium))
       return;
     FileDescriptor fd(::open(device.path().c_str(), O_RDONLY | O_NONBLOCK | O_EXCL | O_CLOEXEC));
     if (fd.get() != -1)
@@ -242,8 +247,8 @@ void Search::claim_what_is_below()
     else if (errno == EBUSY && result_.holders.empty())
       add(Holder::Kind::exclusive, device.path(), "");
     else if (errno != EBUSY && !mounts_.has_all_namespaces)
-      result_.unseen.push_back(message("{} cannot be opened: whether it is mounted in another mount namespace cannot be seen",
-                                           device.path()));
+      result_.unseen.push_back(message(
+          "{} cannot be opened: whether it is mounted in another mount namespace cannot be seen", device.path()));
   });
 }
 
@@ -278,16 +283,18 @@ bool could_be_one_file(const struct stat& a, const struct stat& b)
 }
 
 /// Programs that have bytes of `parts` open, of which something on the other side may be made.
-void look_for_servers(const std::string& served, const std::string& path, const std::vector<Part>& parts, bool only_writers,
-                      std::vector<std::string>& unseen)
+void look_for_servers(const std::string& served, const std::string& path, const std::vector<Part>& parts,
+                      bool only_writers, std::vector<std::string>& unseen)
 {
   const OpenFiles files = find_open_files([&](const Medium& medium) {
     return std::ranges::any_of(parts, [&](const Part& part) { return part.medium == medium; });
   });
-  const auto found = std::ranges::find_if(files.all, [&](const OpenFile& file) { return !only_writers || file.can_write; });
+  const auto found =
+      std::ranges::find_if(files.all, [&](const OpenFile& file) { return !only_writers || file.can_write; });
   if (found != files.all.end())
-    unseen.push_back(message("{} is served by a program, and {} has {} open: whether they are the same bytes cannot be seen",
-                                 served, found->process, path));
+    unseen.push_back(
+        message("{} is served by a program, and {} has {} open: whether they are the same bytes cannot be seen", served,
+                found->process, path));
   else if (!files.has_all_processes)
     unseen.push_back(message("{} is served by a program: whether that makes it of {} cannot be seen", served, path));
 }
@@ -299,7 +306,8 @@ std::string to_string(const Holder& holder)
   switch (holder.kind) {
   case Holder::Kind::mount: return message("{} is mounted on {}", holder.what, holder.by);
   case Holder::Kind::file_system:
-    return message("{} holds a file system ({}) that is in use, mounted where it cannot be seen", holder.what, holder.by);
+    return message("{} holds a file system ({}) that is in use, mounted where it cannot be seen", holder.what,
+                   holder.by);
   case Holder::Kind::swap: return holder.what + " is swap space";
   case Holder::Kind::member: return message("{} is a part of {}", holder.what, holder.by);
   case Holder::Kind::loop: return message("{} is in use by {}", holder.what, holder.by);
@@ -348,11 +356,13 @@ Relation relation_of(const Image& image, const std::string& target)
     const Mount* mount = mount_of(parts.back().medium, mounts);
     return mount && mount->type == "overlay";
   };
-  const bool has_overlay = target_status.st_ino == image_status.st_ino &&
-                           (is_on_overlay(image_parts) || is_on_overlay(target_parts));
+  const bool has_overlay =
+      target_status.st_ino == image_status.st_ino && (is_on_overlay(image_parts) || is_on_overlay(target_parts));
   if ((image_is_served || target_is_served || has_overlay) && could_be_one_file(image_status, target_status))
-    relation.unseen.push_back(message("{} and {} have one size and time, and a file system may show one file as two: whether "
-                                          "they are the same file cannot be seen", target, image.path()));
+    relation.unseen.push_back(
+        message("{} and {} have one size and time, and a file system may show one file as two: whether "
+                "they are the same file cannot be seen",
+                target, image.path()));
   if (image_is_served)
     look_for_servers(image.path(), target, target_parts, false, relation.unseen);
   if (target_is_served)

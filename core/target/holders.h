@@ -14,7 +14,7 @@ namespace gptgrow {
 
 struct Holder {
   enum class Kind {
-    mount,      // `by`: where
+    mount,        // `by`: where
     file_system,  // mounted where it cannot be seen; `by`: its type
     swap,
     member,     // `by`: the mapped device, RAID or cache that it is a part of

@@ -137,7 +137,8 @@ Backing backing_of(const Medium& file, const Mounts& mounts, const BlockGraph& g
   if (mount->source.starts_with('/') && ::stat(mount->source.c_str(), &status) == 0 && S_ISBLK(status.st_mode))
     return {Backing::Kind::known,
             mount->type == "btrfs" ? btrfs_disks(status.st_rdev, graph) : std::vector{status.st_rdev}};
-  const bool is_of_kernel = mount->type == "zfs" || mount->type == "btrfs" || mount->type == "bcachefs" || mount->type == "aufs";
+  const bool is_of_kernel =
+      mount->type == "zfs" || mount->type == "btrfs" || mount->type == "bcachefs" || mount->type == "aufs";
   return {is_of_kernel ? Backing::Kind::hidden : Backing::Kind::served, {}};
 }
 
@@ -175,7 +176,7 @@ Mounts read_mounts()
 
 const Mount* mount_of(const Medium& file, const Mounts& mounts)
 {
-  struct statx status{};
+  struct statx status {};
   if (file.path.empty() ||
       ::statx(AT_FDCWD, file.path.c_str(), AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &status) == -1 ||
       (status.stx_mask & STATX_MNT_ID) == 0 || makedev(status.stx_dev_major, status.stx_dev_minor) != file.device ||

@@ -12,8 +12,8 @@ struct Mount {
   std::string type;
   std::string source;
   std::string where;
-  std::string options;   // of the file system
-  pid_t process = 0;     // one of another mount namespace; 0 in this one's own
+  std::string options;  // of the file system
+  pid_t process = 0;    // one of another mount namespace; 0 in this one's own
 
   /// Its block device, by number or by source.
   bool is_of(dev_t block_device) const;

@@ -33,7 +33,7 @@ std::string name_of_process(const std::string& number)
 
 std::optional<Medium> medium_behind(const fs::path& link)
 {
-  struct statx status{};
+  struct statx status {};
   if (::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &status) == -1)
     return std::nullopt;
   if (S_ISBLK(status.stx_mode))
@@ -76,8 +76,8 @@ OpenFiles find_open_files(const std::function<bool(const Medium&)>& is_wanted)
 {
   OpenFiles files;
   struct stat status;
-  files.has_all_processes = ::geteuid() == 0 && ::stat("/proc/self/ns/pid", &status) == 0 &&
-                            status.st_ino == kFirstProcessNamespace;
+  files.has_all_processes =
+      ::geteuid() == 0 && ::stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == kFirstProcessNamespace;
   std::error_code ignored;
   const std::string self = own_process();
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", ignored)) {
@@ -114,8 +114,8 @@ std::optional<std::vector<Lock>> read_locks()
     const std::string_view word = kind;
     const bool is_lock = word == "POSIX" || word == "FLOCK" || word == "OFDLCK";
     if (is_lock && std::to_string(process) != self)
-      locks.push_back({makedev(major_number, minor_number), inode,
-                       process > 0 ? name_of_process(std::to_string(process)) : ""});
+      locks.push_back(
+          {makedev(major_number, minor_number), inode, process > 0 ? name_of_process(std::to_string(process)) : ""});
   }
   return locks;
 }

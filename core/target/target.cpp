@@ -110,7 +110,7 @@ DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes, mo
 /// Locks of both kinds that programs take: flock(1) and udev the one, QEMU the other.
 void DeviceTarget::hold()
 {
-  struct flock whole{};
+  struct flock whole {};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
   const auto is_locked = [&] {
@@ -202,7 +202,8 @@ bool DeviceTarget::allocate(ByteRange range)
 {
   int result = 0;
   do
-    result = ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
+    result =
+        ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
   while (result == -1 && errno == EINTR);
   if (result == -1 && !is_unsupported(errno))
     fail(errno, fmt::format("{}: taking space for bytes {}-{}", path_, range.offset, range.end() - 1));

@@ -149,8 +149,8 @@ TEST_CASE("RAID, LVM, encryption and cache are followed, one above the other")
   FakeSysfs sysfs;
   add_disks(sysfs);
   sysfs.disk("md0", 80 * kMiB, {"sda1", "sdb1"});
-  sysfs.disk("dm-0", 80 * kMiB, {"md0"});    // encrypted
-  sysfs.disk("dm-1", 30 * kMiB, {"dm-0"});   // two volumes
+  sysfs.disk("dm-0", 80 * kMiB, {"md0"});   // encrypted
+  sysfs.disk("dm-1", 30 * kMiB, {"dm-0"});  // two volumes
   sysfs.disk("dm-2", 30 * kMiB, {"dm-0"});
   sysfs.write("dm-1", "dm/name", "group-one");
   sysfs.loop("loop0", "/dev/dm-1", 0, 30 * kMiB);

@@ -105,7 +105,8 @@ TEST_CASE("Each problem names the field, the value found and the value expected"
   CHECK_THAT(first_problem(sealed_with<std::uint64_t>(40, UINT64_MAX)), ContainsSubstring("FirstUsableLBA"));
   CHECK_THAT(first_problem(sealed_with<std::uint64_t>(48, UINT64_MAX)), ContainsSubstring("LastUsableLBA"));
   CHECK_THAT(first_problem(sealed_with<std::uint64_t>(72, UINT64_MAX)), ContainsSubstring("PartitionEntryLBA"));
-  CHECK(first_problem(sealed_with<std::uint64_t>(40, 2015)) == "FirstUsableLBA 2015, expected at most LastUsableLBA 2014");
+  CHECK(first_problem(sealed_with<std::uint64_t>(40, 2015)) ==
+        "FirstUsableLBA 2015, expected at most LastUsableLBA 2014");
 }
 
 TEST_CASE("A wrong CRC is told with the right one")

@@ -79,7 +79,9 @@ TEST_CASE("A damaged map is refused")
     text.replace(text.find(from), from.size(), to);
     std::ofstream(file.path()) << text;
   };
-  const auto refused = [&](const std::string& why) { CHECK_THROWS_WITH(load_map(file.path()), ContainsSubstring(why)); };
+  const auto refused = [&](const std::string& why) {
+    CHECK_THROWS_WITH(load_map(file.path()), ContainsSubstring(why));
+  };
   with("# gptgrow", "# another");
   refused("no map of a restore");
   with("\"id\"", "\"ID\"");

@@ -40,15 +40,16 @@ TEST_CASE("+SIZE is relative to the image")
 
 TEST_CASE("What is no size is refused, and the message says what is one")
 {
-  const auto text = GENERATE("", "+", "++1", "-1", "<1", "1X", "1KX", "K", "1 K", " 1", "1.5G", "0x10", "1sB", "1B", "1TiBB",
-                             "1b", "1Z", "1e");
+  const auto text = GENERATE("", "+", "++1", "-1", "<1", "1X", "1KX", "K", "1 K", " 1", "1.5G", "0x10", "1sB", "1B",
+                             "1TiBB", "1b", "1Z", "1e");
   CAPTURE(text);
   CHECK_THROWS_WITH(parse_size(text), ContainsSubstring("powers of 1024"));
 }
 
 TEST_CASE("Sizes above 2^63 - 1 are refused")
 {
-  const auto text = GENERATE("8E", "9223372036854775808", "18446744073709551616", "16E", "99999999999999999999999", "10EB");
+  const auto text =
+      GENERATE("8E", "9223372036854775808", "18446744073709551616", "16E", "99999999999999999999999", "10EB");
   CAPTURE(text);
   CHECK_THROWS_WITH(parse_size(text).resolve(0), ContainsSubstring("the largest possible"));
   CHECK_THROWS_WITH(parse_size("+9223372036854775807").resolve(1), ContainsSubstring("the largest possible"));

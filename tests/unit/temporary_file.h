@@ -14,7 +14,8 @@
 /// A file that goes away with this object.
 class TemporaryFile {
 public:
-  TemporaryFile() : path_((std::filesystem::temp_directory_path() / "gptgrow-XXXXXX").string()), fd_(::mkstemp(path_.data()))
+  TemporaryFile()
+      : path_((std::filesystem::temp_directory_path() / "gptgrow-XXXXXX").string()), fd_(::mkstemp(path_.data()))
   {
     if (fd_ == -1)
       throw std::runtime_error("mkstemp " + path_);

@@ -45,7 +45,8 @@ struct TestDisk {
     return bytes;
   }
 
-  void put_header(std::vector<std::byte>& disk, std::uint64_t at, std::uint64_t alternate, std::uint64_t array_lba) const
+  void put_header(std::vector<std::byte>& disk, std::uint64_t at, std::uint64_t alternate,
+                  std::uint64_t array_lba) const
   {
     using gptgrow::put_field;
     const auto sector = std::span(disk).subspan(at * sector_size, sector_size);

@@ -13,8 +13,8 @@ TEST_CASE("Text that is not ours is made visible")
       {"\x1b]0;t\x07\t\n\x7f", R"(\x1b]0;t\x07\x09\x0a\x7f)"},
       {"\xc2\x9b\xe2\x80\xae\xe2\x81\xa6", R"(\u009b\u202e\u2066)"},
       {"\x9b\xff\xc2", R"(\x9b\xff\xc2)"},
-      {"\xc0\x8a\xe0\x80\x8a", R"(\xc0\x8a\xe0\x80\x8a)"},      // overlong
-      {"\xed\xa0\x80", R"(\xed\xa0\x80)"},                      // a surrogate
+      {"\xc0\x8a\xe0\x80\x8a", R"(\xc0\x8a\xe0\x80\x8a)"},          // overlong
+      {"\xed\xa0\x80", R"(\xed\xa0\x80)"},                          // a surrogate
       {"\xf4\x90\x80\x80\xe2\x80", R"(\xf4\x90\x80\x80\xe2\x80)"},  // too large; cut off
   }));
   CHECK(escaped(text) == shown);

@@ -43,10 +43,13 @@ private:
 };
 
 struct Fixture {
-  Fixture() : disk([&] {
-    write_all(image, large_disk().bytes());
-    return options_for(image, kSectors * 512);
-  }()), pieces(disk), fd(::open(target.path().c_str(), O_RDWR))
+  Fixture()
+      : disk([&] {
+          write_all(image, large_disk().bytes());
+          return options_for(image, kSectors * 512);
+        }()),
+        pieces(disk),
+        fd(::open(target.path().c_str(), O_RDWR))
   {
     target.resize(kSectors * 512);
   }

@@ -60,9 +60,8 @@ TEST_CASE("No name of a link is longer than a file system allows")
   for (int i = 0; i < 36; ++i)
     noncharacters += "\uffff";
   const std::string long_name(kMaxUdevNameBytes, 'x');
-  const std::vector<Partition> partitions = {{1, {512, 512}, noncharacters, "A"},
-                                             {2, {1024, 512}, long_name, "B"},
-                                             {1000, {2048, 512}, long_name, "C"}};
+  const std::vector<Partition> partitions = {
+      {1, {512, 512}, noncharacters, "A"}, {2, {1024, 512}, long_name, "B"}, {1000, {2048, 512}, long_name, "C"}};
   const Tree tree(8192, partitions, "", "");
   CHECK(target(tree, "by-name", "~1") == "../partitions/1.raw");
   CHECK(target(tree, "by-name", long_name) == "../partitions/2.raw");
