@@ -8,7 +8,6 @@ import subprocess
 
 # An escape, a bell, C1 as a byte and in UTF-8, our own red, the other direction, and a line that looks like ours.
 EVIL = b"e\x1b]0;evil\x07\x9b31m\xc2\x9b\x1b[1;31mred\xe2\x80\xae\x7f\nFORGED"
-EVIL_TEXT = EVIL.decode(errors="surrogateescape")
 EVIL_NAME = "e\x1b]0;evil\x07\x9b\x1b[1;31m\u202e\x7f\nFORGED"  # of a partition: at most 36 characters
 OURS = re.compile(rb"\x1b\[(?:1|32|33|1;31|2|0)m|\r[^\r\n\x1b]*\x1b\[K")
 STRANGE = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")

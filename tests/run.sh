@@ -59,10 +59,6 @@ fuzz() {
   grep -E '^stat::number_of_executed_units' build/fuzz.log
 }
 
-lint() {
-  { [ -e build/dev/compile_commands.json ] || cmake --preset dev >build/dev.log; } && tests/lint.sh build/dev
-}
-
 # A virtual machine keeps one processor busy: it runs beside the steps that follow.
 start_vm() {
   (
@@ -93,7 +89,7 @@ for step; do
       check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
       ;;
     fuzz) check "30 seconds of fuzzing" fuzz ;;
-    lint) check "what linters find" lint ;;
+    lint) check "what linters find" tests/lint.sh ;;
     vm) start_vm ;;
     *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
   esac

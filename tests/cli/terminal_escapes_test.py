@@ -18,7 +18,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-from escapes import EVIL, EVIL_NAME, EVIL_TEXT, everywhere, run  # noqa: E402
+from escapes import EVIL, EVIL_NAME, everywhere, run  # noqa: E402
 from images.catalogue import Disk, standard_entries  # noqa: E402
 
 GPTGROW = os.fsencode(Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")).resolve() / "cli/gptgrow")
