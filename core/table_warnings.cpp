@@ -280,7 +280,7 @@ std::optional<std::string> find_shift(const FoundTables& found)
 std::vector<std::string> explain_damage(const Image& image, const FoundTables& found)
 {
   std::vector<std::string> sentences;
-  for (const std::uint64_t at : {512, 4096}) {
+  for (const std::uint64_t at : {std::uint64_t{512}, std::uint64_t{4096}}) {
     if (at + kUnfinished.size() > image.size_bytes())
       continue;
     if (const auto text = read_bytes(image, {at, kUnfinished.size()});
