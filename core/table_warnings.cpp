@@ -22,9 +22,6 @@ constexpr std::size_t kMbrSizeBytes = 512;
 /// How far a misplaced primary header is looked for, in bytes: a track of an old partition table and a little more.
 constexpr std::uint64_t kMisplacedEndBytes = 128 * 512;
 
-/// What a restore writes to the place of the primary header until it is done.
-constexpr std::string_view kUnfinished = "unfinished restore by gptgrow";
-
 std::string describe_slot(const FoundTable& table, std::size_t index)
 {
   const std::size_t size = table.header.entry_size_bytes();
@@ -281,10 +278,10 @@ std::vector<std::string> explain_damage(const Image& image, const FoundTables& f
 {
   std::vector<std::string> sentences;
   for (const std::uint64_t at : {std::uint64_t{512}, std::uint64_t{4096}}) {
-    if (at + kUnfinished.size() > image.size_bytes())
+    if (at + kUnfinishedRestore.size() > image.size_bytes())
       continue;
-    if (const auto text = read_bytes(image, {at, kUnfinished.size()});
-        std::memcmp(text.data(), kUnfinished.data(), kUnfinished.size()) == 0)
+    if (const auto text = read_bytes(image, {at, kUnfinishedRestore.size()});
+        std::memcmp(text.data(), kUnfinishedRestore.data(), kUnfinishedRestore.size()) == 0)
       sentences.push_back("a restore by gptgrow was stopped here before it was complete: run the same restore again");
   }
   if (found.primary.header.has_signature())

@@ -7,7 +7,12 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
 namespace gptgrow {
+
+/// How the text begins that stands in the place of the primary header while a restore is unfinished.
+inline constexpr std::string_view kUnfinishedRestore = "unfinished restore by gptgrow, ";
 
 std::string describe(const Problem& problem);
 std::string describe(const FoundTable& table);  // the first problem; there is one

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/unfinished_mark.h"
 
+#include "core/table_warnings.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -8,14 +10,13 @@ namespace gptgrow {
 
 namespace {
 
-constexpr std::string_view kWords = "unfinished restore by gptgrow, ";
 constexpr std::size_t kIdLength = 36;  // of a UUID
 
 }  // namespace
 
 std::vector<std::byte> unfinished_mark(std::string_view id)
 {
-  const std::string text = std::string(kWords).append(id) + '\n';
+  const std::string text = std::string(kUnfinishedRestore).append(id) + '\n';
   std::vector<std::byte> bytes(kAtomicBytes);
   std::memcpy(bytes.data(), text.data(), std::min(text.size(), bytes.size()));
   return bytes;
@@ -24,9 +25,9 @@ std::vector<std::byte> unfinished_mark(std::string_view id)
 std::string unfinished_id(std::span<const std::byte> bytes)
 {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with(kWords))
+  if (!text.starts_with(kUnfinishedRestore))
     return "";
-  const std::string id(text.substr(kWords.size(), kIdLength));
+  const std::string id(text.substr(kUnfinishedRestore.size(), kIdLength));
   const bool is_uuid = id.find_first_not_of("0123456789ABCDEFabcdef-") == std::string::npos;
   return is_uuid && std::ranges::equal(bytes, unfinished_mark(id)) ? id : "";
 }
