@@ -37,7 +37,7 @@ from model.contract_model import (  # noqa: E402
 from plugin import nbdkit  # noqa: E402
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
-READ_AT_ONCE = MIB
+READ_AT_ONCE = 128 * KIB  # a malloc of more is a mmap, whose page faults cost more than the read
 READ_WHOLE_UP_TO = 16 * MIB
 MAP_WHOLE_UP_TO = 64 * GIB
 EXACT_STEPS = range(1, 41)

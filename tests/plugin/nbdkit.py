@@ -39,7 +39,7 @@ def keep_plugin(folder: Path) -> None:
     os.environ["GPTGROW_PLUGIN"] = shutil.copy(plugin_path(), folder)
 
 
-def command(arguments: Sequence[str], how: Sequence[str] = ("--single",)) -> list[str]:
+def command(arguments: Sequence[str], how: Sequence[str] = ("--single", "--threads=1")) -> list[str]:
     """nbdkit itself is built without the sanitizer that the plugin may be built with, so its library goes in first."""
     start = ["nbdkit", *how, plugin_path(), *arguments]
     sanitizer = os.environ.get("GPTGROW_SANITIZER")
