@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -129,9 +130,10 @@ class Scene:
 
     def nbdkit(self, *arguments):
         pid = self.folder / "nbdkit.pid"
-        run("nbdkit", "-P", pid, "-U", self.folder / "socket", *arguments)
-        number = int(pid.read_text())
-        self.stack.callback(run, "sh", "-c", f"kill {number}; while kill -0 {number} 2>/dev/null; do sleep 0.05; done")
+        process = self.server("nbdkit", "-f", "-P", pid, "-U", self.folder / "socket", *arguments)
+        while not pid.exists():
+            assert process.poll() is None, "nbdkit does not serve"
+            time.sleep(0.01)
 
     def fuse(self, image):
         where = self.place("fuse")
@@ -488,7 +490,9 @@ def allowed(make_scene, arrange):
         s = make_scene(stack)
         found = arrange(s)
         target, image = found if isinstance(found, tuple) else (found, None)
-        yes = ["--yes", "--yes"] if "p2" in Path(target).name else ["--yes"]
+        # A file that is restored from a disk: it may be the wrong way round.
+        backwards = str(image).startswith("/dev/") and target == s.file
+        yes = ["--yes", "--yes"] if backwards or "p2" in Path(target).name else ["--yes"]
         done = subprocess.run([GPTGROW, "restore", image or s.image, target, *yes], capture_output=True, text=True,
                               timeout=TIMEOUT, check=False)
         assert done.returncode == 0, f"status {done.returncode}\n{done.stderr}"

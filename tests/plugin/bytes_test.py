@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every byte that nbdkit serves equals the model of the contract: all images, many sizes, all options.
 
-    bytes_test.py [--quick] [--image NAME]... [--jobs N] [--seed N]
+    bytes_test.py [--quick | --every-step] [--image NAME]... [--jobs N] [--seed N]
+
+An image is grown by few steps of a sector and by its own eighth of 40, so that all images together are grown by each; with
+--every-step, each is (twice the time).
 
 The plugin is $GPTGROW_PLUGIN, or the one in build/release.
 """
@@ -18,7 +21,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +44,7 @@ READ_AT_ONCE = 128 * KIB  # a malloc of more is a mmap, whose page faults cost m
 READ_WHOLE_UP_TO = 16 * MIB
 MAP_WHOLE_UP_TO = 64 * GIB
 EXACT_STEPS = range(1, 41)
+SHARES = 8
 # Around one sector, the header, an array of 4, 14, 32 and 64 sectors, and past all of them.
 FEW_STEPS = (1, 2, 3, 15, 32, 33, 34, 40)
 
@@ -79,7 +83,7 @@ def fixed_sizes(s: int) -> dict[int, str]:
     return named | plain
 
 
-def sizes_of(image: Path, options: dict, steps: Sequence[int]) -> dict[int, str]:
+def sizes_of(image: Path, options: dict, steps: Iterable[int]) -> dict[int, str]:
     """Sizes in bytes and how to say them; those that the contract refuses are among them."""
     own = image.stat().st_size
     try:
@@ -120,12 +124,14 @@ def few(sizes: dict[int, str], image: Path, s: int) -> dict[int, str]:
     return {size: said for size, said in sizes.items() if size in kept or size < own}
 
 
-def cases_of(name: str, image: Path, quick: bool) -> Iterator[Case]:
+def cases_of(name: str, image: Path, quick: bool, every_step: bool = False) -> Iterator[Case]:
     s = 4096 if "4096" in name.split("-") else 512
+    share = list(CATALOGUE).index(name) % SHARES
+    steps = EXACT_STEPS if every_step else {*FEW_STEPS, *EXACT_STEPS[share::SHARES]}
     for options, at_few_sizes in variants_of(name):
         if quick and at_few_sizes and options:
             continue
-        sizes = sizes_of(image, model_options(options), FEW_STEPS if options or quick else EXACT_STEPS)
+        sizes = sizes_of(image, model_options(options), FEW_STEPS if options or quick else steps)
         if at_few_sizes or quick:
             sizes = few(sizes, image, s)
         for size, spelling in sorted(sizes.items()):
@@ -327,7 +333,9 @@ def fingerprint(image: Path) -> tuple[int, int, str]:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="compare served disks with the model of the contract")
-    parser.add_argument("--quick", action="store_true", help="few sizes, few options")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="few sizes, few options")
+    extent.add_argument("--every-step", action="store_true", help="each image grown by each of 40 steps")
     parser.add_argument("--image", action="append", choices=CATALOGUE, metavar="NAME", help="only this one; repeatable")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
@@ -347,7 +355,7 @@ def main() -> int:
         skipped = write_images(folder, arguments.image or ())
         names = [name for name in arguments.image or CATALOGUE if name not in skipped]
         before = {name: fingerprint(folder / f"{name}.raw") for name in names}
-        cases = [case for name in names for case in cases_of(name, folder / f"{name}.raw", arguments.quick)]
+        cases = [case for name in names for case in cases_of(name, folder / f"{name}.raw", arguments.quick, arguments.every_step)]
         work = [(chunk, folder, arguments.seed) for chunk in chunks(cases, 25)]
         with multiprocessing.Pool(arguments.jobs) as pool:
             outcomes = list(pool.imap_unordered(run_cases, work))
