@@ -22,6 +22,9 @@ Exit compare_disks(const Options& options)
     write_json(comparison, print);
   else
     print(to_text(comparison, stdout_style()));
+  if (!options.json && !comparison.same())
+    print(fmt::format("\ngptgrow repair {} --from {} shows how it would be mended\n", escaped(options.b),
+                      escaped(options.a)));
   return comparison.same() ? Exit::same : Exit::differs;
 }
 

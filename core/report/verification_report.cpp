@@ -113,7 +113,7 @@ std::string to_json(const Verification& verification, const Pieces& pieces, cons
                {"target", target},
                {"size_bytes", pieces.disk().size_bytes()},
                {"sector_size_bytes", sector_size_bytes},
-               {"same", verification.same()},
+               {"same", verification.same() && !verification.data_compared ? Json() : Json(verification.same())},
                {"table",
                 {{"same", verification.table.empty()},
                  {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},

@@ -142,7 +142,7 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   std::erase_if(result.table, [&](const Change& change) {
     return pieces.at({change.range.offset, 1}).kind != Piece::Kind::table;
   });
-  result.past_cache = direct.get() != -1;
+  result.past_cache = reads_medium(direct.get());
   if (!result.table.empty())
     look_for_cut_off(pieces.structures(), read, result);
   if (!result.table.empty() && !result.cut_off)

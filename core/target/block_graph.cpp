@@ -47,8 +47,13 @@ std::optional<dev_t> number_in(const fs::path& folder)
   return makedev(major_number, minor_number);
 }
 
+struct BehindLoop {
+  Medium medium;
+  bool is_certain = true;
+};
+
 /// What a loop device is over: asked of the device, because a path may be gone, or mean something else here.
-std::optional<Medium> behind_loop(const fs::path& root, const fs::path& folder, const std::string& name)
+std::optional<BehindLoop> behind_loop(const fs::path& root, const fs::path& folder, const std::string& name)
 {
   std::string path = line_of(folder / "loop/backing_file");
   if (path.empty())
@@ -56,18 +61,19 @@ std::optional<Medium> behind_loop(const fs::path& root, const fs::path& folder, 
   const FileDescriptor fd(::open((root / "dev" / name).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (loop_info64 info{}; fd.get() != -1 && ::ioctl(fd.get(), LOOP_GET_STATUS64, &info) == 0) {
     if (info.lo_rdevice != 0)
-      return Medium{true, static_cast<dev_t>(info.lo_rdevice), 0};
-    return Medium{false, static_cast<dev_t>(info.lo_device), static_cast<ino_t>(info.lo_inode), path};
+      return BehindLoop{{true, static_cast<dev_t>(info.lo_rdevice), 0}};
+    return BehindLoop{{false, static_cast<dev_t>(info.lo_device), static_cast<ino_t>(info.lo_inode), path}};
   }
-  struct stat status;
-  if (root == "/" && ::stat(path.c_str(), &status) == 0)
-    return S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0}
-                                   : Medium{false, status.st_dev, status.st_ino, path};
-  // Of a device, the name is enough; a file that cannot be found is still something that this lies on.
+  // Of a device, the name is enough.
   const fs::path device = fs::path(path).filename();
   if (const auto number = path.starts_with("/dev/") ? number_in(root / "sys/class/block" / device) : std::nullopt)
-    return Medium{true, *number, 0};
-  return Medium{false, 0, 0, path};
+    return BehindLoop{{true, *number, 0}};
+  struct stat status;
+  if (root == "/" && ::stat(path.c_str(), &status) == 0)
+    return BehindLoop{S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0}
+                                              : Medium{false, status.st_dev, status.st_ino, path},
+                      false};
+  return BehindLoop{{false, 0, 0, path}, false};
 }
 
 BlockDevice read_device(const fs::path& root, const fs::path& link, dev_t number)
@@ -79,6 +85,7 @@ BlockDevice read_device(const fs::path& root, const fs::path& link, dev_t number
   device.name = link.filename();
   std::ranges::replace(device.name, '!', '/');
   device.mapped_name = line_of(folder / "dm/name");
+  device.mapped_uuid = line_of(folder / "dm/uuid");
   device.size_bytes = bytes_from(folder / "size", kSysfsSectorBytes);
   device.is_partition = fs::exists(folder / "partition", ignored);
   device.is_bcache_member = fs::exists(folder / "bcache", ignored) && !device.name.starts_with("bcache");
@@ -86,7 +93,9 @@ BlockDevice read_device(const fs::path& root, const fs::path& link, dev_t number
     device.below = Part{{true, *disk, 0}, {bytes_from(folder / "start", kSysfsSectorBytes), device.size_bytes}};
   if (const auto backing = behind_loop(root, folder, device.name)) {
     device.is_loop = true;
-    device.below = Part{*backing, {bytes_from(folder / "loop/offset", 1), device.size_bytes}};
+    device.is_below_certain = backing->is_certain;
+    device.has_size_limit = bytes_from(folder / "loop/sizelimit", 1) != 0;
+    device.below = Part{backing->medium, {bytes_from(folder / "loop/offset", 1), device.size_bytes}};
   }
   for (const fs::directory_entry& slave : fs::directory_iterator(folder / "slaves", ignored))
     if (const auto below = number_in(slave.path()))
@@ -116,6 +125,32 @@ void add(std::vector<Part>& parts, const Part& part)
 }
 
 }  // namespace
+
+bool may_be_over(const BlockDevice& loop, std::uint64_t size)
+{
+  if (!loop.is_loop || loop.is_below_certain || !loop.below || size == 0)
+    return false;
+  const std::uint64_t end = loop.below->range.end();
+  return loop.has_size_limit ? end <= size : end / kSysfsSectorBytes == size / kSysfsSectorBytes;
+}
+
+bool may_share(const BlockDevice& a, const BlockDevice& b)
+{
+  constexpr std::string_view kVolume = "LVM-";
+  constexpr std::size_t kGroupUuidLength = 32;
+  const auto group_of = [&](const std::string& uuid) {
+    return uuid.starts_with(kVolume) ? uuid.substr(kVolume.size(), kGroupUuidLength) : "";
+  };
+  const auto disk_of = [](const std::string& uuid) {
+    return uuid.starts_with("part") && uuid.find('-') != std::string::npos ? uuid.substr(uuid.find('-')) : "";
+  };
+  const std::string group = group_of(a.mapped_uuid), disk = disk_of(a.mapped_uuid);
+  const bool is_one_maker =
+      (!group.empty() && group == group_of(b.mapped_uuid)) || (!disk.empty() && disk == disk_of(b.mapped_uuid));
+  const bool has_common =
+      std::ranges::any_of(a.slaves, [&](dev_t slave) { return std::ranges::find(b.slaves, slave) != b.slaves.end(); });
+  return has_common && !is_one_maker && a.number != b.number && !a.mapped_name.empty() && !b.mapped_name.empty();
+}
 
 bool overlap(const Part& a, const Part& b)
 {

@@ -43,9 +43,13 @@ struct BlockDevice {
   std::uint64_t size_bytes = 0;
   bool is_partition = false;
   bool is_loop = false;
+  bool is_below_certain =
+      true;  // not where only a path, which may mean something else here, says what a loop device is over
   bool is_bcache_member = false;
-  std::optional<Part> below;  // the disk of a partition, what a loop device is over; sizes are those of the device
-  std::vector<dev_t> slaves;  // of a mapped device or RAID
+  std::optional<Part> below;    // the disk of a partition, what a loop device is over; sizes are those of the device
+  bool has_size_limit = false;  // a loop device over a part of what it is over
+  std::vector<dev_t> slaves;    // of a mapped device or RAID
+  std::string mapped_uuid;      // says who mapped it, and as what
 
   std::string path() const { return "/dev/" + (mapped_name.empty() ? name : "mapper/" + mapped_name); }
 };
@@ -76,6 +80,13 @@ public:
 private:
   std::vector<BlockDevice> devices_;
 };
+
+/// Whether a loop device that is over something unknown may be over this file or device of `size` bytes.
+bool may_be_over(const BlockDevice& loop, std::uint64_t size);
+
+/// Whether two devices that are mapped from one disk may have bytes of it in common. Who made them sees to it for volumes of one group and
+/// partitions of one mapped disk.
+bool may_share(const BlockDevice& a, const BlockDevice& b);
 
 /// Whether any byte is in both.
 bool overlap(const Part& a, const Part& b);

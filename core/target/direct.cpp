@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -22,6 +25,20 @@ FileDescriptor open_direct(int fd)
   alignas(kDirectAlignment) std::byte block[kDirectAlignment];
   const bool wants_more = direct.get() != -1 && ::pread(direct.get(), block, sizeof(block), 0) == -1 && errno == EINVAL;
   return wants_more ? FileDescriptor() : std::move(direct);
+}
+
+bool reads_medium(int direct)
+{
+  struct stat status;
+  if (direct == -1 || ::fstat(direct, &status) == -1)
+    return false;
+  if (!S_ISBLK(status.st_mode))
+    return true;
+  const std::string device = fmt::format("/sys/dev/block/{}:{}", major(status.st_rdev), minor(status.st_rdev));
+  for (const char* place : {"/loop/dio", "/../loop/dio"})
+    if (std::ifstream file(device + place); file && file.get() == '0')
+      return false;
+  return true;
 }
 
 void read_medium(int fd, int direct, const std::string& path, std::uint64_t offset, std::span<std::byte> buffer)

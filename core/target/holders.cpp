@@ -51,6 +51,10 @@ public:
     look_for_locks();
     look_for_open_files();
     claim_what_is_below();
+    look_for_what_may_be_over();
+    std::ranges::sort(result_.unseen);
+    const auto again = std::ranges::unique(result_.unseen);
+    result_.unseen.erase(again.begin(), again.end());
     return std::move(result_);
   }
 
@@ -73,7 +77,7 @@ private:
   }
 
   template <typename Use>
-  void for_each_device(Use use)
+  void for_each_device(Use use) const
   {
     for (const auto* parts : {&parts_, &above_})
       for (const Part& part : *parts)
@@ -87,6 +91,9 @@ private:
   void look_for_locks();
   void look_for_open_files();
   void claim_what_is_below();
+  void look_for_what_may_be_over();
+  bool may_be_one_file(const Medium& a, const Medium& b) const;
+  std::uint64_t size_of(const Medium& medium) const;
   bool is_disk_of_another(const Medium& medium) const;
 
   const std::string& path_;
@@ -182,6 +189,12 @@ void Search::look_for_locks()
     result_.unseen.push_back("/proc/locks cannot be read: whether another program has locked it cannot be seen");
     return;
   }
+  for (const Lock& lock : *locks)
+    for (const Part& part : parts_)
+      if (may_be_one_file(part.medium, {false, lock.file_system, lock.inode}))
+        result_.unseen.push_back(
+            message("{} may be a file that {} has locked, as an overlay shows it: that cannot be seen",
+                    name_of(part.medium), lock.process.empty() ? "another program" : lock.process));
   for (const auto* parts : {&parts_, &above_})
     for (const Part& part : *parts) {
       struct stat node {};
@@ -203,7 +216,20 @@ void Search::look_for_open_files()
     const auto is_it = [&](const Part& part) { return part.medium == medium; };
     return std::ranges::any_of(parts_, is_it) || std::ranges::any_of(above_, is_it);
   };
-  for (const OpenFile& file : find_open_files(is_wanted).all) {
+  const auto seen_otherwise = [&](const Medium& medium) {
+    return std::ranges::find_if(parts_, [&](const Part& part) { return may_be_one_file(part.medium, medium); });
+  };
+  const auto may_matter = [&](const Medium& medium) {
+    return is_wanted(medium) || seen_otherwise(medium) != parts_.end();
+  };
+  for (const OpenFile& file : find_open_files(may_matter).all) {
+    if (!is_wanted(file.medium)) {
+      if (file.can_write || file.is_locked)
+        result_.unseen.push_back(
+            message("{} may be a file that {} has open, as an overlay shows it: that cannot be seen",
+                    name_of(seen_otherwise(file.medium)->medium), file.process));
+      continue;
+    }
     const auto part = std::ranges::find(parts_, file.medium, &Part::medium);
     const std::string name = name_of(part == parts_.end() ? file.medium : part->medium);
     const bool is_named = std::ranges::any_of(result_.holders, [&](const Holder& holder) {
@@ -220,6 +246,52 @@ void Search::look_for_open_files()
       result_.unseen.push_back(
           message("{} is open for writing in {}: what that does with it cannot be seen", name, file.process));
     }
+  }
+}
+
+/// An overlay shows a file that is in one of its folders as another one, with the same number.
+bool Search::may_be_one_file(const Medium& a, const Medium& b) const
+{
+  if (a.is_device || b.is_device || a.inode == 0 || a.inode != b.inode || a.device == b.device)
+    return false;
+  const auto is_overlay = [](const Mount& mount) { return mount.type == "overlay"; };
+  const auto may_be_of_overlay = [&](dev_t device) {
+    const auto found = std::ranges::find(mounts_.all, device, &Mount::device);
+    return found == mounts_.all.end() || is_overlay(*found);
+  };
+  return std::ranges::any_of(mounts_.all, is_overlay) && (may_be_of_overlay(a.device) || may_be_of_overlay(b.device));
+}
+
+std::uint64_t Search::size_of(const Medium& medium) const
+{
+  struct stat status;
+  if (medium.is_device)
+    return graph_.whole(medium).range.size;
+  return ::stat(medium.path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+/// Devices that lie on it or beside it, though nothing here says on which bytes.
+void Search::look_for_what_may_be_over()
+{
+  const auto is_part = [&](const BlockDevice& device) {
+    const auto is_it = [&](const Part& part) { return part.medium == Medium{true, device.number, 0}; };
+    return std::ranges::any_of(parts_, is_it) || std::ranges::any_of(above_, is_it);
+  };
+  for (const BlockDevice& device : graph_.devices()) {
+    if (is_part(device))
+      continue;
+    for (const auto* parts : {&parts_, &above_})
+      for (const Part& part : *parts)
+        if (may_be_over(device, size_of(part.medium)) ||
+            (device.is_loop && device.below && may_be_one_file(device.below->medium, part.medium)))
+          result_.unseen.push_back(message("{} may be in use by {}: what that is over cannot be seen from here",
+                                           name_of(part.medium), device.path()));
+    for (const Part& part : parts_)
+      if (const BlockDevice* own = part.medium.is_device ? graph_.find(part.medium.device) : nullptr;
+          own && may_share(*own, device))
+        result_.unseen.push_back(
+            message("{} and {} are mapped from the same disk: whether they have bytes in common cannot be seen",
+                    name_of(part.medium), device.path()));
   }
 }
 
@@ -330,7 +402,8 @@ Relation relation_of(const Image& image, const std::string& target)
   const struct stat image_status = status_of(image.fd());
   struct stat target_status;
   std::string path = target;
-  if (const bool exists = ::stat(target.c_str(), &target_status) == 0; !exists) {
+  const bool target_exists = ::stat(target.c_str(), &target_status) == 0;
+  if (!target_exists) {
     path = fs::absolute(target).parent_path();
     if (::stat(path.c_str(), &target_status) == -1)
       return {};
@@ -363,6 +436,13 @@ Relation relation_of(const Image& image, const std::string& target)
         message("{} and {} have one size and time, and a file system may show one file as two: whether "
                 "they are the same file cannot be seen",
                 target, image.path()));
+  for (const Part& part : target_parts)
+    if (const BlockDevice* device = part.medium.is_device ? graph.find(part.medium.device) : nullptr;
+        device && may_be_over(*device, static_cast<std::uint64_t>(image_status.st_size)))
+      relation.unseen.push_back(
+          message("what {} is over cannot be seen from here: it may be {}", device->path(), image.path()));
+  if (!target_exists)
+    return relation;
   if (image_is_served)
     look_for_servers(image.path(), target, target_parts, false, relation.unseen);
   if (target_is_served)

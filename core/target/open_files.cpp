@@ -58,6 +58,23 @@ void look_at(const std::string& process, const std::string& number, const Medium
   files.push_back(file);
 }
 
+/// Adds what `process` has mapped to write to it; the descriptor may be closed by then.
+void look_at_mappings(const std::string& process, const std::function<bool(const Medium&)>& is_wanted,
+                      std::vector<OpenFile>& files)
+{
+  std::ifstream mappings("/proc/" + process + "/maps");
+  for (std::string line; std::getline(mappings, line);) {
+    char addresses[64] = "", rights[8] = "";
+    unsigned long inode = 0;
+    if (std::sscanf(line.c_str(), "%63s %7s %*s %*s %lu", addresses, rights, &inode) != 3 || inode == 0 ||
+        rights[1] != 'w' || rights[3] != 's')
+      continue;
+    const auto medium = medium_behind("/proc/" + process + "/map_files/" + addresses);
+    if (medium && is_wanted(*medium))
+      files.push_back({*medium, name_of_process(process), true});
+  }
+}
+
 /// As the /proc that is read here numbers it, which may be that of another namespace.
 std::string own_process()
 {
@@ -90,6 +107,7 @@ OpenFiles find_open_files(const std::function<bool(const Medium&)>& is_wanted)
       if (medium && is_wanted(*medium))
         look_at(process, link.path().filename(), *medium, files.all);
     }
+    look_at_mappings(process, is_wanted, files.all);
     if (error == std::errc::permission_denied)
       files.has_all_processes = false;
   }

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <system_error>
 #include <thread>
 
@@ -94,7 +95,11 @@ void DeviceTarget::refuse_if_held(const struct stat& status)
 DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode)
     : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, mode))
 {
-  if (fd_.get() == -1 && errno == EEXIST)
+  const bool exists = fd_.get() == -1 && errno == EEXIST;
+  if (std::error_code none; exists && !std::filesystem::exists(path, none))
+    refuse("{}: a symbolic link to {}, which does not exist; name that instead", path,
+           std::filesystem::read_symlink(path, none).string());
+  if (exists)
     refuse("{}: exists already", path);
   if (fd_.get() == -1)
     fail(errno, path + ": cannot be made");

@@ -67,14 +67,13 @@ class Scene:
         # Who had the device before may have left some.
         self.forget(device)
         for number, (start, size) in PARTS.items():
-            subprocess.run(["addpart", device, str(number), str(start // S), str(size // S)], stderr=subprocess.DEVNULL)
-            if not Path(f"{device}p{number}").exists():
-                raise Skip("no partitions of loop devices here")
+            run("addpart", device, number, start // S, size // S)
+            assert Path(f"{device}p{number}").exists(), f"the kernel made no node for partition {number} of {device}"
         self.stack.callback(self.forget, device)
 
     def forget(self, device):
-        for number in PARTS:
-            subprocess.run(["delpart", device, str(number)], stderr=subprocess.DEVNULL)
+        for number in Path("/sys/class/block", Path(device).name).glob("*/partition"):
+            run("delpart", device, number.read_text().strip())
 
     def place(self, name):
         self.count += 1
@@ -458,6 +457,71 @@ ALLOWED |= {
 }
 
 
+# ---- What cannot be seen: refused until it is said twice. Each returns what the message must say; or that and the target,
+# and what the command is started by.
+
+def overlay(s, use):
+    """The target is a file in the upper folder, which others have by its name in the overlay."""
+    where = s.place("tmpfs")
+    run("mount", "-t", "tmpfs", "none", where)
+    s.stack.callback(run, "umount", where)
+    for name in ("lower", "upper", "work", "merged"):
+        (where / name).mkdir()
+    target = shutil.copy(s.file, where / "upper")
+    folders = f"lowerdir={where}/lower,upperdir={where}/upper,workdir={where}/work"
+    if subprocess.run(["mount", "-t", "overlay", "-o", folders, "none", where / "merged"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("no overlay file systems here")
+    s.stack.callback(run, "umount", where / "merged")
+    use(where / "merged" / s.file.name)
+    return target
+
+
+def nameless_loop(s, *options):
+    """What it is over is gone by that name, and its node does not answer."""
+    again = s.place("bind")
+    run("mount", "--bind", s.folder, again)
+    device = s.loop(again / s.file.name, *options)
+    run("umount", "--lazy", again)
+    script = f"mount --make-rprivate /dev; mount --bind /dev/null {device} && exec \"$@\""
+    return f"may be in use by {device}", s.file, [*UNSHARE, "sh", "-c", script, "sh"]
+
+
+def writer(s, program):
+    holder = subprocess.Popen([sys.executable, "-c", f"import mmap, os, sys, time\nfd = os.open(sys.argv[1], os.O_RDWR)\n"
+                               f"{program}\nprint('ready', flush=True)\ntime.sleep(1000)\n", s.file],
+                              stdout=subprocess.PIPE, text=True)
+    s.stack.callback(s.end, holder)
+    assert holder.stdout.readline() == "ready\n"
+    return f"({holder.pid}): what that does with it cannot be seen"
+
+
+UNSEEN = {
+    "loop over it, nameless": nameless_loop,
+    "loop over a part of it, nameless": lambda s: nameless_loop(s, *P1),
+    "locked through an overlay": lambda s: ("as an overlay shows it", overlay(s, lambda path: s.lock(path, FLOCK))),
+    "loop over it through an overlay": lambda s: ("may be in use by /dev/loop", overlay(s, s.loop)),
+    "open for writing": lambda s: writer(s, ""),
+    "mapped for writing": lambda s: writer(s, "kept = mmap.mmap(fd, 4096); os.close(fd)"),
+}
+
+
+def unseen(make_scene, arrange):
+    with ExitStack() as stack:
+        s = make_scene(stack)
+        found = arrange(s)
+        expected, *rest = found if isinstance(found, tuple) else (found,)
+        target, start = rest + [s.file, []][len(rest):]
+        before = digest(target)
+        command = [*start, GPTGROW, "restore", s.image, target]
+        done = subprocess.run([*command, "--yes"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert done.returncode == 2, f"status {done.returncode}\n{done.stderr}"
+        assert expected in done.stderr and "--yes --yes" in done.stderr, f"not said: {expected}\n{done.stderr}"
+        assert digest(target) == before, "the file changed"
+        done = subprocess.run([*command, "--yes", "--yes"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert done.returncode == 0, f"said twice: status {done.returncode}\n{done.stderr}"
+
+
 def digest(path):
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
@@ -548,6 +612,7 @@ def main():
     cases = {f"refused, {kind}: {name}": lambda make, kind=kind, arrange=arrange: refused(make, kind, arrange)
              for kind, table in (("disk", HOLDERS | OF_DISK), ("partition", HOLDERS | OF_PARTITION), ("file", OF_FILE))
              for name, arrange in table.items()}
+    cases |= {f"unseen, {name}": lambda make, arrange=arrange: unseen(make, arrange) for name, arrange in UNSEEN.items()}
     cases |= {f"allowed, {name}": lambda make, arrange=arrange: allowed(make, arrange) for name, arrange in ALLOWED.items()}
     failed, skipped = [], []
     with tempfile.TemporaryDirectory() as scratch, private(scratch):

@@ -179,6 +179,58 @@ TEST_CASE("Volumes of one group do not share bytes")
   CHECK(above(graph, "sda1") == Names{"dm-0", "dm-1", "loop0"});
 }
 
+TEST_CASE("Who maps a disk twice may map the same bytes, unless it is known for seeing to it")
+{
+  FakeSysfs sysfs;
+  sysfs.disk("sda", 100 * kMiB);
+  sysfs.disk("sdb", 100 * kMiB);
+  const std::string group(32, 'g'), other_group(32, 'h');
+  const auto mapped = [&, count = 0](const std::string& slave, const std::string& uuid) mutable {
+    const std::string name = fmt::format("dm-{}", count++);
+    sysfs.disk(name, 20 * kMiB, {slave});
+    sysfs.write(name, "dm/name", "mapped-" + name);
+    sysfs.write(name, "dm/uuid", uuid);
+    return name;
+  };
+  const auto may = [&](const std::string& a, const std::string& b) {
+    const BlockGraph graph = sysfs.graph();
+    return may_share(*graph.find(device(graph, a).device), *graph.find(device(graph, b).device));
+  };
+  const std::string by_hand = mapped("sda", ""), again = mapped("sda", ""), elsewhere = mapped("sdb", "");
+  CHECK(may(by_hand, again));
+  CHECK_FALSE(may(by_hand, by_hand));
+  CHECK_FALSE(may(by_hand, elsewhere));
+  const std::string volume = mapped("sda", "LVM-" + group + "1"), second = mapped("sda", "LVM-" + group + "2"),
+                    stranger = mapped("sda", "LVM-" + other_group + "1");
+  CHECK_FALSE(may(volume, second));
+  CHECK(may(volume, stranger));
+  CHECK(may(volume, by_hand));
+  const std::string part1 = mapped("sda", "part1-mpath-a"), part2 = mapped("sda", "part2-mpath-a"),
+                    foreign = mapped("sda", "part1-mpath-b");
+  CHECK_FALSE(may(part1, part2));
+  CHECK(may(part1, foreign));
+}
+
+TEST_CASE("A loop device that does not say what it is over may be over what has its size")
+{
+  FakeSysfs sysfs;
+  sysfs.loop("loop0", "/gone", 1 * kMiB, 10 * kMiB);
+  sysfs.loop("loop1", "/gone", 1 * kMiB, 10 * kMiB);
+  sysfs.write("loop1", "loop/sizelimit", "10485760");
+  sysfs.disk("sda", 11 * kMiB);
+  sysfs.loop("loop2", "/dev/sda", 0, 11 * kMiB);
+  const BlockGraph graph = sysfs.graph();
+  const auto loop = [&](const std::string& name) { return *graph.find(device(graph, name).device); };
+  CHECK(may_be_over(loop("loop0"), 11 * kMiB));
+  CHECK(may_be_over(loop("loop0"), 11 * kMiB + 511));
+  CHECK_FALSE(may_be_over(loop("loop0"), 12 * kMiB));
+  CHECK_FALSE(may_be_over(loop("loop0"), 10 * kMiB));
+  CHECK(may_be_over(loop("loop1"), 12 * kMiB));
+  CHECK_FALSE(may_be_over(loop("loop1"), 10 * kMiB));
+  CHECK_FALSE(may_be_over(loop("loop2"), 11 * kMiB));
+  CHECK_FALSE(may_be_over(loop("sda"), 11 * kMiB));
+}
+
 TEST_CASE("A disk with two ways to it is held through both")
 {
   FakeSysfs sysfs;
