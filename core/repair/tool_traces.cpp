@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// As measured with util-linux 2.38, gdisk 1.0.9, parted 3.5 and cloud-guest-utils 0.33. Each tool is a row of what it
-// writes to each part of a table; a disk is its work where every part is what that row makes of the image. A tool that
-// zeroes what is zeros already so leaves no mark, and takes none.
+// As measured with util-linux 2.38 and 2.41, gdisk 1.0.9 and 1.0.10, parted 3.5 and 3.6, cloud-guest-utils 0.33. Each
+// tool is a row of what it writes to each part of a table; a disk is its work where every part is what that row makes of
+// the image. A tool that zeroes what is zeros already so leaves no mark, and takes none.
 #include "core/repair/tool_traces.h"
 
 #include "core/mbr.h"
@@ -113,12 +113,16 @@ private:
   bool mbr(Writer writer) const
   {
     const auto kept = [&](std::size_t offset, std::size_t size) { return same_part(a_.mbr, b_.mbr, offset, size); };
-    if (!kept(0, 440) || !kept(512, a_.mbr.size() - 512))
+    // Of a larger sector some write 512 bytes, and zeros behind them.
+    const bool is_padded = writer == Writer::gdisk || writer == Writer::sfdisk;
+    if (!kept(0, 440) || !(is_padded ? is_zero(Bytes(b_.mbr).subspan(512)) : kept(512, a_.mbr.size() - 512)))
       return false;
     const bool signature_kept = kept(440, 6), signature_zero = is_zero(Bytes(b_.mbr).subspan(440, 6));
     switch (writer) {
     case Writer::gdisk:
-      return hybrid_ ? signature_kept && partitions_kept() : signature_zero && protective(0, Chs::calculated);
+      if (hybrid_ && is_hybrid(b_.mbr))
+        return signature_kept && records_kept();
+      return (!hybrid_ || records_kept()) && signature_zero && protective(0, Chs::calculated);
     case Writer::fdisk: return signature_kept && (hybrid_ ? kept(446, 64) : protective(0, Chs::largest));
     case Writer::sfdisk: return signature_zero && protective(0, Chs::largest);
     case Writer::parted:
@@ -150,13 +154,43 @@ private:
            get_field<std::uint16_t>(b_.mbr, 510) == 0xaa55;
   }
 
-  /// All but the CHS of the records for partitions; those that protect the rest may be fitted around them.
-  bool partitions_kept() const
+  /// All but the CHS of the records for partitions, each of which gdisk deletes with its partition; those that protect
+  /// the rest may be fitted around them. With the last of them the MBR is written anew.
+  bool records_kept() const
   {
     const auto a = mbr_records(a_.mbr), b = mbr_records(b_.mbr);
-    return std::ranges::equal(a, b, [](const MbrRecord& one, const MbrRecord& other) {
-      return one == other || (one.os_type == kGptProtective && other.os_type == kGptProtective);
+    const bool anew = !is_hybrid(b_.mbr);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const bool emptied = anew || is_zero(b_.record(i));
+      if (a[i].os_type == 0 || a[i].os_type == kGptProtective) {
+        if (!anew && a[i] != b[i] && (a[i].os_type == 0 || b[i].os_type != kGptProtective))
+          return false;
+      } else if (emptied ? !may_be_deleted(a[i]) : a[i] != b[i] || is_deleted(a[i]))
+        return false;
+    }
+    return true;
+  }
+
+  static bool lies_at(const Entry& entry, const MbrRecord& record)
+  {
+    const std::uint64_t first = record.starting_lba;
+    return entry.first_lba == Lba{first} && entry.last_lba == Lba{first + record.size_in_lba - 1};
+  }
+
+  /// A changed partition may have been deleted and made again.
+  bool may_be_deleted(const MbrRecord& record) const
+  {
+    return std::ranges::any_of(comparison_.slots, [&](const SlotDifference& slot) {
+      return (slot.kind == Kind::only_in_a || slot.kind == Kind::changed) &&
+             lies_at(entry_in(a_.tables.primary, slot.slot_a), record);
     });
+  }
+
+  bool is_deleted(const MbrRecord& record) const
+  {
+    const auto is_there = [&](const Entry& entry) { return lies_at(entry, record); };
+    const auto left = used_entries(b_.tables.primary.array, b_.header().entry_size_bytes());
+    return may_be_deleted(record) && std::ranges::none_of(left, is_there);
   }
 
   // Headers
