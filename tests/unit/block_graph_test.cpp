@@ -185,7 +185,7 @@ TEST_CASE("Who maps a disk twice may map the same bytes, unless it is known for 
   sysfs.disk("sda", 100 * kMiB);
   sysfs.disk("sdb", 100 * kMiB);
   const std::string group(32, 'g'), other_group(32, 'h');
-  const auto mapped = [&, count = 0](const std::string& slave, const std::string& uuid) mutable {
+  auto mapped = [&, count = 0](const std::string& slave, const std::string& uuid) mutable {
     const std::string name = fmt::format("dm-{}", count++);
     sysfs.disk(name, 20 * kMiB, {slave});
     sysfs.write(name, "dm/name", "mapped-" + name);
