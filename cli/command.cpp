@@ -92,6 +92,12 @@ void add_json_option(CLI::App& app, bool& json)
   app.add_flag("--json", json, "For programs");
 }
 
+void add_yes_option(CLI::App& app, int& count, const std::string& description)
+{
+  // Else some versions of CLI11 show the count as a default value.
+  app.add_flag("--yes", count, description)->default_str("");
+}
+
 void add_sector_size_option(CLI::App& app, DiskOptions& options)
 {
   add_key(app, options, "sector-size", "Logical sector size (default: found from the table)")

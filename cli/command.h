@@ -53,6 +53,9 @@ std::string shell_word(const std::string& path);
 // What these add sets its last argument, which must live as long as `app`.
 
 void add_json_option(CLI::App& app, bool& json);
+
+/// Counts how often it is given.
+void add_yes_option(CLI::App& app, int& count, const std::string& description);
 void add_sector_size_option(CLI::App& app, DiskOptions& options);
 
 /// --sector-size, --table, --old-backup and --truncated.

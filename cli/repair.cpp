@@ -264,7 +264,7 @@ void add_repair(CLI::App& app, Run& run)
   given->save_undo_option = command->add_option("--save-undo", given->save_undo,
                                                 "Where to save what is overwritten (default: a new file here)");
   given->save_undo_option->type_name("FILE")->excludes(given->undo_option);
-  command->add_flag("--yes", given->options.yes, "Given twice: write although DISK may be in use unseen");
+  add_yes_option(*command, given->options.yes, "Given twice: write although DISK may be in use unseen");
   add_disk_options(*command, given->options.reading);
   add_json_option(*command, given->options.json);
   command->callback([&run, given] {

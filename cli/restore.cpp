@@ -263,7 +263,7 @@ void add_restore(CLI::App& app, Run& run)
   command->add_option("--map", options->restore.map_path, "Keep what is done in FILE, and go on from there")
       ->type_name("FILE");
   command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");
-  command->add_flag("--yes", options->yes, "Do not ask; twice where TARGET is a partition, or may be in use unseen");
+  add_yes_option(*command, options->yes, "Do not ask; twice where TARGET is a partition, or may be in use unseen");
   add_disk_options(*command, options->restore.disk);
   command->callback([&run, options] { run = [options] { return run_restore(*options); }; });
 }

@@ -94,7 +94,8 @@ Disk::Disk(const DiskOptions& options, const std::optional<Image>& reference)
     : image_(options.file),
       table_(table_of(image_, options)),
       layout_(plan_layout(image_, table_,
-                          reference ? reference->size_bytes() : parse_size(options.size).resolve(image_.size_bytes()),
+                          reference ? WantedSize{reference->size_bytes(), options.reference}
+                                    : WantedSize{parse_size(options.size).resolve(image_.size_bytes())},
                           options.policy)),
       warnings_(table_.warnings)
 {

@@ -36,15 +36,22 @@ Tail tail_of(const Table& table)
   return {std::min(number(table.primary.last_usable_lba()), array - 1), array, header};
 }
 
-void check_size(const Image& image, std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
+/// "size 512", or "size 512, that of /dev/sdb,".
+std::string words(const WantedSize& size)
 {
+  return size.of.empty() ? fmt::format("size {}", size.bytes) : message("size {}, that of {},", size.bytes, size.of);
+}
+
+void check_size(const Image& image, const WantedSize& size, std::uint32_t sector_size_bytes)
+{
+  const std::uint64_t size_bytes = size.bytes;
   if (size_bytes > kMaxDiskSizeBytes)
-    refuse("{}: size {}: more than {} bytes, the largest possible", image.path(), size_bytes, kMaxDiskSizeBytes);
+    refuse("{}: {} is more than {} bytes, the largest possible", image.path(), words(size), kMaxDiskSizeBytes);
   const std::uint64_t below = size_bytes - size_bytes % sector_size_bytes;
   if (below == size_bytes)
     return;
   const std::uint64_t above = below + sector_size_bytes;
-  refuse("{}: size {} is not a multiple of the {}-byte sector; the nearest are {}{}", image.path(), size_bytes,
+  refuse("{}: {} is not a multiple of the {}-byte sector; the nearest are {}{}", image.path(), words(size),
          sector_size_bytes, below, above > kMaxDiskSizeBytes ? "" : fmt::format(" and {}", above));
 }
 
@@ -122,7 +129,7 @@ Fit next_fit(const Table& table, const Tail& tail, std::int64_t delta)
   return fit;
 }
 
-void check_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta)
+void check_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta, const WantedSize& size)
 {
   const Fit fit = next_fit(table, tail, delta);
   if (fit.delta == delta)
@@ -135,8 +142,8 @@ void check_fit(const Image& image, const Table& table, const Tail& tail, std::in
                                    ? "no size is possible"
                                    : fmt::format("the {} possible size is {}", fit.overlaps ? "next" : "smallest",
                                                  format_size(size_at(fit.delta)));
-  refuse("{}: size {} {}: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; {}", image.path(),
-         size_at(delta), fit.overlaps ? "would put the backup table on a partition" : "is too small", reason,
+  refuse("{}: {} {}: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; {}", image.path(),
+         words(size), fit.overlaps ? "would put the backup table on a partition" : "is too small", reason,
          tail.last_usable + delta, tail.array + delta, smallest);
 }
 
@@ -183,15 +190,16 @@ private:
 
 }  // namespace
 
-Layout plan_layout(const Image& image, const Table& table, std::uint64_t size_bytes, const Policy& policy)
+Layout plan_layout(const Image& image, const Table& table, const WantedSize& size, const Policy& policy)
 {
+  const std::uint64_t size_bytes = size.bytes;
   const std::uint32_t sector_size_bytes = table.sector_size_bytes;
-  check_size(image, size_bytes, sector_size_bytes);
+  check_size(image, size, sector_size_bytes);
   if (policy.truncated == Truncated::refuse)
     check_not_truncated(image, table);
   const Tail tail = tail_of(table);
   const std::int64_t delta = static_cast<std::int64_t>(size_bytes / sector_size_bytes) - 1 - tail.header;
-  check_fit(image, table, tail, delta);
+  check_fit(image, table, tail, delta, size);
 
   const Lba last_lba = moved(tail.header, delta);
   const Lba last_usable_lba = moved(tail.last_usable, delta);

@@ -23,8 +23,14 @@ struct Layout {
   Regions regions;
 };
 
-/// Plans a disk of `size_bytes` from `image` and its `table`. Throws Error when the size is no multiple of the sector
+/// A size, and the path of the file or device whose size it is, for messages; empty: nobody's.
+struct WantedSize {
+  std::uint64_t bytes = 0;
+  std::string of = {};
+};
+
+/// Plans a disk of `size` from `image` and its `table`. Throws Error when the size is no multiple of the sector
 /// size, too small or too large, or when the image lacks bytes of a partition.
-Layout plan_layout(const Image& image, const Table& table, std::uint64_t size_bytes, const Policy& policy);
+Layout plan_layout(const Image& image, const Table& table, const WantedSize& size, const Policy& policy);
 
 }  // namespace gptgrow

@@ -154,8 +154,8 @@ std::string stray_warning(const FoundTables& found, const FoundTable& stray, con
   const std::string place = same_size && stray.at == found.last_lba ? ", the last LBA" : "";
   if (!same_size)
     return fmt::format(
-        "a valid GPT for {}-byte sectors is left at byte {}, {}; it is not used (sector-size={}{} would)", size,
-        stray.at.value * size, describe_contents(stray), size, stray.at == kPrimaryLba ? "" : " with table=backup");
+        "a valid GPT for {}-byte sectors is left at byte {}, {}; it is not used (a sector size of {}{} would)", size,
+        stray.at.value * size, describe_contents(stray), size, stray.at == kPrimaryLba ? "" : " and the backup table");
   if (stray.header.disk_guid() != mine.disk_guid())
     return fmt::format(
         "a valid GPT of another disk is at LBA {}{}: {}; it is not used, but a tool may take it for this "

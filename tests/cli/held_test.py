@@ -19,6 +19,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
+from cli import loop_partition  # noqa: E402
 from images import catalogue  # noqa: E402
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
@@ -67,13 +68,13 @@ class Scene:
         # Who had the device before may have left some.
         self.forget(device)
         for number, (start, size) in PARTS.items():
-            run("addpart", device, number, start // S, size // S)
+            loop_partition.add(device, number, start // S, size // S)
             assert Path(f"{device}p{number}").exists(), f"the kernel made no node for partition {number} of {device}"
         self.stack.callback(self.forget, device)
 
     def forget(self, device):
         for number in Path("/sys/class/block", Path(device).name).glob("*/partition"):
-            run("delpart", device, number.read_text().strip())
+            loop_partition.delete(device, int(number.read_text()))
 
     def place(self, name):
         self.count += 1

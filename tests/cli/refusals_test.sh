@@ -28,7 +28,7 @@ refused "--slot 1,2,4,6 would give these slots the image's entries" --from image
 # A disk on which the image does not fit
 cp image.raw disk.raw
 truncate -s 1M disk.raw
-refused "size 1048576 is too small: slot 6 ends at LBA 3071" --from image.raw
+refused "size 1048576, that of disk.raw, is too small: slot 6 ends at LBA 3071" --from image.raw
 
 # No GPT, and two damaged ones
 truncate -s 0 disk.raw

@@ -35,7 +35,7 @@ refused "disk.raw: 8388608 bytes (8M), not the size asked for, 16777216 bytes" "
 refused "not the size asked for" "$gptgrow" restore image.raw disk.raw --reference image.raw --yes
 refused "no such file or device; --size SIZE would make a file" "$gptgrow" restore image.raw new.raw --yes
 truncate -s 1M small.raw
-refused "size 1048576 is too small" "$gptgrow" restore image.raw small.raw --yes
+refused "size 1048576, that of small.raw, is too small" "$gptgrow" restore image.raw small.raw --yes
 [ "$(tr -d '\0' <small.raw | wc -c)" = 0 ] || fail "the small disk changed"
 truncate -s 8388609 odd.raw
 refused "is not a multiple of the 512-byte sector" "$gptgrow" restore image.raw odd.raw --yes
@@ -152,10 +152,9 @@ cp image.before disk.raw
 truncate -s 24M disk.raw
 cp disk.raw disk.before
 loop_device disk.raw --partscan
-if addpart "$device" 1 2048 40000 2>/dev/null && [ -b "${device}p1" ]; then
-  refused "is a partition, not a disk" "$gptgrow" restore image.raw "${device}p1" --yes
-  refused "is the image itself, $device, or a part of it" "$gptgrow" restore "$device" "${device}p1" --yes --yes
-  refused "is the image itself" "$gptgrow" restore "${device}p1" "$device" --yes
-  status 0 "$gptgrow" restore image.raw "${device}p1" --yes --yes
-  delpart "$device" 1
-fi
+"$tests/cli/loop_partition.py" add "$device" 1 2048 40000
+refused "is a partition, not a disk" "$gptgrow" restore image.raw "${device}p1" --yes
+refused "is the image itself, $device, or a part of it" "$gptgrow" restore "$device" "${device}p1" --yes --yes
+refused "is the image itself" "$gptgrow" restore "${device}p1" "$device" --yes
+status 0 "$gptgrow" restore image.raw "${device}p1" --yes --yes
+"$tests/cli/loop_partition.py" delete "$device" 1

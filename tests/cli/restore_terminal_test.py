@@ -14,6 +14,8 @@ from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
 
+import loop_partition
+
 TESTS = Path(__file__).resolve().parents[1]
 GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
 SLOW = [TESTS / "cli/without_io_uring.py", "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e",
@@ -84,9 +86,7 @@ def main():
         try:
             part = Path(device + "p1")
             if not part.exists():
-                subprocess.run(["addpart", device, "1", "2048", "60000"], check=False, capture_output=True)
-            if not part.exists():
-                return
+                loop_partition.add(device, 1, 2048, 60000)
             name = part.name
             for answers in ([name], [name, "no"], ["no", name]):
                 status, seen = on_terminal([GPTGROW, "restore", image, part], [*answers, ""])
