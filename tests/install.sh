@@ -13,7 +13,7 @@ build="cmake g++ $boost libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfus
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils busybox-static catch2 clang clang-format clang-tidy cloud-guest-utils cpio dmsetup
   e2fsprogs fio flake8 fuse3 gcovr gddrescue kmod libclang-rt-dev lvm2 mandoc mdadm nbd-client parted procps python3
-  python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace syslinux util-linux-extra xfsprogs xz-utils"
+  python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace syslinux xfsprogs xz-utils"
 
 print=
 [ "${1:-}" != --print ] || { print=yes; shift; }
