@@ -16,7 +16,9 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 namespace gptgrow {
 
@@ -254,12 +256,15 @@ bool Search::may_be_one_file(const Medium& a, const Medium& b) const
 {
   if (a.is_device || b.is_device || a.inode == 0 || a.inode != b.inode || a.device == b.device)
     return false;
-  const auto is_overlay = [](const Mount& mount) { return mount.type == "overlay"; };
-  const auto may_be_of_overlay = [&](dev_t device) {
-    const auto found = std::ranges::find(mounts_.all, device, &Mount::device);
-    return found == mounts_.all.end() || is_overlay(*found);
+  // Not every file has the number of its mount: neither all of an overlay nor those of btrfs.
+  const auto is_of_overlay = [&](const Medium& file) {
+    const auto found = std::ranges::find(mounts_.all, file.device, &Mount::device);
+    struct statfs status;
+    return found != mounts_.all.end()
+               ? found->type == "overlay"
+               : ::statfs(file.path.c_str(), &status) == 0 && status.f_type == OVERLAYFS_SUPER_MAGIC;
   };
-  return std::ranges::any_of(mounts_.all, is_overlay) && (may_be_of_overlay(a.device) || may_be_of_overlay(b.device));
+  return is_of_overlay(a) || is_of_overlay(b);
 }
 
 std::uint64_t Search::size_of(const Medium& medium) const

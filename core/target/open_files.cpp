@@ -39,7 +39,7 @@ std::optional<Medium> medium_behind(const fs::path& link)
   if (S_ISBLK(status.stx_mode))
     return Medium{true, makedev(status.stx_rdev_major, status.stx_rdev_minor), 0};
   if (S_ISREG(status.stx_mode))
-    return Medium{false, makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino};
+    return Medium{false, makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino, link};
   return std::nullopt;
 }
 
