@@ -154,7 +154,9 @@ bool may_share(const BlockDevice& a, const BlockDevice& b)
 
 bool overlap(const Part& a, const Part& b)
 {
-  return a.medium == b.medium && a.range.offset < b.range.end() && b.range.offset < a.range.end();
+  // Volumes that are mapped from one disk do not share its bytes; who maps it twice by hand is asked, see may_share().
+  return a.medium == b.medium && !(a.is_shared && b.is_shared) && a.range.offset < b.range.end() &&
+         b.range.offset < a.range.end();
 }
 
 bool overlap(const std::vector<Part>& a, const std::vector<Part>& b)

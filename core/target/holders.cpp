@@ -136,6 +136,14 @@ void Search::look_for_mounts_and_swap()
     for (const Part& part : *parts)
       if (std::ranges::find(swaps, part.medium) != swaps.end())
         add(Holder::Kind::swap, name_of(part.medium), "");
+  // Some file systems are mounted from a file, without a loop device.
+  for (const Part& part : parts_)
+    for (const Mount& mount : mounts_.all) {
+      struct stat status;
+      if (!part.medium.is_device && mount.source.starts_with('/') && ::stat(mount.source.c_str(), &status) == 0 &&
+          medium_of(status, mount.source) == part.medium)
+        add(Holder::Kind::mount, name_of(part.medium), mount.where);
+    }
   for_each_device([&](const BlockDevice& device, const Part&) {
     bool is_mounted = false;
     for (const Mount& mount : mounts_.all) {
@@ -251,10 +259,11 @@ void Search::look_for_open_files()
   }
 }
 
-/// An overlay shows a file that is in one of its folders as another one, with the same number.
+/// An overlay shows a file that is in one of its folders as another one: with the same inode number, or with that of the file
+/// that it was copied from, or with one of its own. What both have is the size.
 bool Search::may_be_one_file(const Medium& a, const Medium& b) const
 {
-  if (a.is_device || b.is_device || a.inode == 0 || a.inode != b.inode || a.device == b.device)
+  if (a.is_device || b.is_device || a.device == b.device)
     return false;
   // Not every file has the number of its mount: neither all of an overlay nor those of btrfs.
   const auto is_of_overlay = [&](const Medium& file) {
@@ -264,7 +273,10 @@ bool Search::may_be_one_file(const Medium& a, const Medium& b) const
                ? found->type == "overlay"
                : ::statfs(file.path.c_str(), &status) == 0 && status.f_type == OVERLAYFS_SUPER_MAGIC;
   };
-  return is_of_overlay(a) || is_of_overlay(b);
+  if (is_of_overlay(a) == is_of_overlay(b))
+    return false;
+  const std::uint64_t size = size_of(a);
+  return (a.inode != 0 && a.inode == b.inode) || (size != 0 && size == size_of(b));
 }
 
 std::uint64_t Search::size_of(const Medium& medium) const
@@ -359,6 +371,18 @@ bool could_be_one_file(const struct stat& a, const struct stat& b)
          a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
+/// Whether an overlay may show one file as both. Its size alone is the same then.
+bool may_be_one_through_overlay(const Medium& a, const Medium& b, const Mounts& mounts)
+{
+  const Mount *of_a = mount_of(a, mounts), *of_b = mount_of(b, mounts);
+  const auto is_overlay = [](const Mount* mount) { return mount && mount->type == "overlay"; };
+  const bool is_one_mount = of_a && of_b && of_a->device == of_b->device;
+  struct stat status_of_a, status_of_b;
+  return (is_overlay(of_a) || is_overlay(of_b)) && !is_one_mount && ::stat(a.path.c_str(), &status_of_a) == 0 &&
+         ::stat(b.path.c_str(), &status_of_b) == 0 && S_ISREG(status_of_a.st_mode) && S_ISREG(status_of_b.st_mode) &&
+         status_of_a.st_size == status_of_b.st_size && status_of_a.st_size != 0;
+}
+
 /// Programs that have bytes of `parts` open, of which something on the other side may be made.
 void look_for_servers(const std::string& served, const std::string& path, const std::vector<Part>& parts,
                       bool only_writers, std::vector<std::string>& unseen)
@@ -430,16 +454,15 @@ Relation relation_of(const Image& image, const std::string& target)
   Relation relation;
   const bool image_is_served = is_served(graph.lies_on(image_parts.front(), disks_below), graph, mounts);
   const bool target_is_served = is_served(target_parts, graph, mounts);
-  const auto is_on_overlay = [&](const std::vector<Part>& parts) {
-    const Mount* mount = mount_of(parts.back().medium, mounts);
-    return mount && mount->type == "overlay";
-  };
-  const bool has_overlay =
-      target_status.st_ino == image_status.st_ino && (is_on_overlay(image_parts) || is_on_overlay(target_parts));
-  if ((image_is_served || target_is_served || has_overlay) && could_be_one_file(image_status, target_status))
+  if ((image_is_served || target_is_served) && could_be_one_file(image_status, target_status))
     relation.unseen.push_back(
         message("{} and {} have one size and time, and a file system may show one file as two: whether "
                 "they are the same file cannot be seen",
+                target, image.path()));
+  if (target_exists && may_be_one_through_overlay(image_parts.back().medium, target_parts.back().medium, mounts))
+    relation.unseen.push_back(
+        message("{} and {} have one size, and an overlay may show one file as two: whether they are the same file "
+                "cannot be seen",
                 target, image.path()));
   for (const Part& part : target_parts)
     if (const BlockDevice* device = part.medium.is_device ? graph.find(part.medium.device) : nullptr;

@@ -459,23 +459,34 @@ ALLOWED |= {
 
 
 # ---- What cannot be seen: refused until it is said twice. Each returns what the message must say; or that and the target,
-# and what the command is started by.
+# and what the command is started by, and the image.
 
-def overlay(s, use):
-    """The target is a file in the upper folder, which others have by its name in the overlay."""
+def overlay(s, use, copied_up=False):
+    """The target is a file in the upper folder, which others have by its name in the overlay; or one that the overlay has copied there,
+    and shows by the number of the one below."""
     where = s.place("tmpfs")
     run("mount", "-t", "tmpfs", "none", where)
     s.stack.callback(run, "umount", where)
     for name in ("lower", "upper", "work", "merged"):
         (where / name).mkdir()
-    target = shutil.copy(s.file, where / "upper")
+    target = shutil.copy(s.file, where / ("lower" if copied_up else "upper"))
     folders = f"lowerdir={where}/lower,upperdir={where}/upper,workdir={where}/work"
     if subprocess.run(["mount", "-t", "overlay", "-o", folders, "none", where / "merged"],
                       stderr=subprocess.DEVNULL).returncode != 0:
         raise Skip("no overlay file systems here")
     s.stack.callback(run, "umount", where / "merged")
-    use(where / "merged" / s.file.name)
+    merged = where / "merged" / s.file.name
+    if copied_up:
+        merged.touch()
+        target = where / "upper" / s.file.name
+    use(merged)
     return target
+
+
+def image_through_overlay(s):
+    images = []
+    target = overlay(s, images.append, copied_up=True)
+    return "an overlay may show one file as two", target, [], images[0]
 
 
 def nameless_loop(s, *options):
@@ -502,6 +513,10 @@ UNSEEN = {
     "loop over a part of it, nameless": lambda s: nameless_loop(s, *P1),
     "locked through an overlay": lambda s: ("as an overlay shows it", overlay(s, lambda path: s.lock(path, FLOCK))),
     "loop over it through an overlay": lambda s: ("may be in use by /dev/loop", overlay(s, s.loop)),
+    "locked through an overlay, copied up": lambda s: (
+        "as an overlay shows it", overlay(s, lambda path: s.lock(path, FLOCK), copied_up=True)),
+    "loop over it through an overlay, copied up": lambda s: ("may be in use by /dev/loop", overlay(s, s.loop, copied_up=True)),
+    "image is the target, through an overlay, copied up": image_through_overlay,
     "open for writing": lambda s: writer(s, ""),
     "mapped for writing": lambda s: writer(s, "kept = mmap.mmap(fd, 4096); os.close(fd)"),
 }
@@ -512,13 +527,15 @@ def unseen(make_scene, arrange):
         s = make_scene(stack)
         found = arrange(s)
         expected, *rest = found if isinstance(found, tuple) else (found,)
-        target, start = rest + [s.file, []][len(rest):]
+        target, start, image = rest + [s.file, [], s.image][len(rest):]
         before = digest(target)
-        command = [*start, GPTGROW, "restore", s.image, target]
+        command = [*start, GPTGROW, "restore", image, target]
         done = subprocess.run([*command, "--yes"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
         assert done.returncode == 2, f"status {done.returncode}\n{done.stderr}"
         assert expected in done.stderr and "--yes --yes" in done.stderr, f"not said: {expected}\n{done.stderr}"
         assert digest(target) == before, "the file changed"
+        if image != s.image:
+            return  # it would be overwritten
         done = subprocess.run([*command, "--yes", "--yes"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
         assert done.returncode == 0, f"said twice: status {done.returncode}\n{done.stderr}"
 

@@ -177,6 +177,11 @@ TEST_CASE("Volumes of one group do not share bytes")
   const BlockGraph graph = sysfs.graph();
   CHECK(above(graph, "dm-0") == Names{"loop0"});
   CHECK(above(graph, "sda1") == Names{"dm-0", "dm-1", "loop0"});
+  const auto made_of = [&](const std::string& name) { return graph.made_of(graph.whole(device(graph, name))); };
+  CHECK_FALSE(overlap(made_of("dm-0"), made_of("dm-1")));
+  CHECK(overlap(made_of("dm-0"), made_of("dm-0")));
+  CHECK(overlap(made_of("dm-0"), made_of("sda1")));
+  CHECK(overlap(made_of("dm-0"), made_of("loop0")));
 }
 
 TEST_CASE("Who maps a disk twice may map the same bytes, unless it is known for seeing to it")
