@@ -55,8 +55,7 @@ public:
     claim_what_is_below();
     look_for_what_may_be_over();
     std::ranges::sort(result_.unseen);
-    const auto again = std::ranges::unique(result_.unseen);
-    result_.unseen.erase(again.begin(), again.end());
+    result_.unseen.erase(std::unique(result_.unseen.begin(), result_.unseen.end()), result_.unseen.end());
     return std::move(result_);
   }
 
