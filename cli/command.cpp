@@ -87,6 +87,11 @@ std::string shell_word(const std::string& path)
   return word + '\'';
 }
 
+std::string repair_hint(const std::string& disk, const std::string& image)
+{
+  return fmt::format("gptgrow repair {} --from {} shows how it would be mended\n", shell_word(disk), shell_word(image));
+}
+
 void add_json_option(CLI::App& app, bool& json)
 {
   app.add_flag("--json", json, "For programs");

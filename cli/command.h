@@ -50,13 +50,16 @@ void complain(const std::exception& exception);
 /// `path` as a shell takes it, for a command that is shown.
 std::string shell_word(const std::string& path);
 
+/// The command that shows how `disk` would get the table of `image` back, to be pasted.
+std::string repair_hint(const std::string& disk, const std::string& image);
+
 // What these add sets its last argument, which must live as long as `app`.
 
 void add_json_option(CLI::App& app, bool& json);
+void add_sector_size_option(CLI::App& app, DiskOptions& options);
 
 /// Counts how often it is given.
 void add_yes_option(CLI::App& app, int& count, const std::string& description);
-void add_sector_size_option(CLI::App& app, DiskOptions& options);
 
 /// --sector-size, --table, --old-backup and --truncated.
 void add_disk_options(CLI::App& app, DiskOptions& options);

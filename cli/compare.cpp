@@ -23,8 +23,7 @@ Exit compare_disks(const Options& options)
   else
     print(to_text(comparison, stdout_style()));
   if (!options.json && !comparison.same())
-    print(fmt::format("\ngptgrow repair {} --from {} shows how it would be mended\n", escaped(options.b),
-                      escaped(options.a)));
+    print('\n' + repair_hint(options.b, options.a));
   return comparison.same() ? Exit::same : Exit::differs;
 }
 

@@ -38,8 +38,7 @@ Exit run_verify(Options options)
   if (!options.json && result.data_compared && !options.free_space && pieces.free_space().size != 0)
     print("(--free-space compares it with zeros)\n");
   if (!options.json && !result.table.empty() && !result.cut_off)
-    print(fmt::format("gptgrow repair {} --from {} shows how the table would be mended\n", escaped(options.target),
-                      escaped(options.disk.file)));
+    print(repair_hint(options.target, options.disk.file));
   if (!result.table.empty() || result.difference)
     return Exit::differs;
   return result.stopped ? Exit::trouble : Exit::same;

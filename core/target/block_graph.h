@@ -43,8 +43,8 @@ struct BlockDevice {
   std::uint64_t size_bytes = 0;
   bool is_partition = false;
   bool is_loop = false;
-  bool is_below_certain =
-      true;  // not where only a path, which may mean something else here, says what a loop device is over
+  /// Not where only a path, which may mean something else here, says what a loop device is over.
+  bool is_below_certain = true;
   bool is_bcache_member = false;
   std::optional<Part> below;    // the disk of a partition, what a loop device is over; sizes are those of the device
   bool has_size_limit = false;  // a loop device over a part of what it is over
@@ -84,8 +84,8 @@ private:
 /// Whether a loop device that is over something unknown may be over this file or device of `size` bytes.
 bool may_be_over(const BlockDevice& loop, std::uint64_t size);
 
-/// Whether two devices that are mapped from one disk may have bytes of it in common. Who made them sees to it for volumes of one group and
-/// partitions of one mapped disk.
+/// Whether two devices that are mapped from one disk may have bytes of it in common. Volumes of one group, and partitions of
+/// one mapped disk, have not: who made them sees to it.
 bool may_share(const BlockDevice& a, const BlockDevice& b);
 
 /// Whether any byte is in both.

@@ -16,9 +16,7 @@
 #include <system_error>
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 
 namespace gptgrow {
 
@@ -29,6 +27,14 @@ namespace fs = std::filesystem;
 Medium medium_of(const struct stat& status, const std::string& path)
 {
   return S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0} : Medium{false, status.st_dev, status.st_ino, path};
+}
+
+/// 0 where it cannot be seen.
+std::uint64_t size_of_file(const std::string& path)
+{
+  std::error_code error;
+  const std::uint64_t size = fs::file_size(path, error);
+  return error ? 0 : size;
 }
 
 /// What find_holders() knows, and how it asks.
@@ -78,12 +84,19 @@ private:
   }
 
   template <typename Use>
-  void for_each_device(Use use) const
+  void for_each_device(Use use)
   {
     for (const auto* parts : {&parts_, &above_})
       for (const Part& part : *parts)
         if (const BlockDevice* device = part.medium.is_device ? graph_.find(part.medium.device) : nullptr)
           use(*device, part);
+  }
+
+  /// Whether `medium` has bytes of the target, or they lie on it.
+  bool is_wanted(const Medium& medium) const
+  {
+    const auto is_it = [&](const Part& part) { return part.medium == medium; };
+    return std::ranges::any_of(parts_, is_it) || std::ranges::any_of(above_, is_it);
   }
 
   void look_for_mounts_and_swap();
@@ -184,8 +197,7 @@ void Search::look_for_devices_above()
       add(Holder::Kind::loop, name_of(device->below->medium), device->path());
     for (const dev_t slave : device->slaves) {
       const Medium below{true, slave, 0};
-      const auto is_it = [&](const Part& other) { return other.medium == below; };
-      if (std::ranges::any_of(parts_, is_it) || std::ranges::any_of(above_, is_it))
+      if (is_wanted(below))
         add(Holder::Kind::member, name_of(below), device->path());
     }
   }
@@ -221,10 +233,6 @@ void Search::look_for_locks()
 /// Locks on other nodes of a device, and in file systems whose numbers /proc/locks does not give; writers without a lock.
 void Search::look_for_open_files()
 {
-  const auto is_wanted = [&](const Medium& medium) {
-    const auto is_it = [&](const Part& part) { return part.medium == medium; };
-    return std::ranges::any_of(parts_, is_it) || std::ranges::any_of(above_, is_it);
-  };
   const auto seen_otherwise = [&](const Medium& medium) {
     return std::ranges::find_if(parts_, [&](const Part& part) { return may_be_one_file(part.medium, medium); });
   };
@@ -264,15 +272,7 @@ bool Search::may_be_one_file(const Medium& a, const Medium& b) const
 {
   if (a.is_device || b.is_device || a.device == b.device)
     return false;
-  // Not every file has the number of its mount: neither all of an overlay nor those of btrfs.
-  const auto is_of_overlay = [&](const Medium& file) {
-    const auto found = std::ranges::find(mounts_.all, file.device, &Mount::device);
-    struct statfs status;
-    return found != mounts_.all.end()
-               ? found->type == "overlay"
-               : ::statfs(file.path.c_str(), &status) == 0 && status.f_type == OVERLAYFS_SUPER_MAGIC;
-  };
-  if (is_of_overlay(a) == is_of_overlay(b))
+  if (is_on_overlay(a, mounts_) == is_on_overlay(b, mounts_))
     return false;
   const std::uint64_t size = size_of(a);
   return (a.inode != 0 && a.inode == b.inode) || (size != 0 && size == size_of(b));
@@ -280,28 +280,21 @@ bool Search::may_be_one_file(const Medium& a, const Medium& b) const
 
 std::uint64_t Search::size_of(const Medium& medium) const
 {
-  struct stat status;
-  if (medium.is_device)
-    return graph_.whole(medium).range.size;
-  return ::stat(medium.path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+  return medium.is_device ? graph_.whole(medium).range.size : size_of_file(medium.path);
 }
 
 /// Devices that lie on it or beside it, though nothing here says on which bytes.
 void Search::look_for_what_may_be_over()
 {
-  const auto is_part = [&](const BlockDevice& device) {
-    const auto is_it = [&](const Part& part) { return part.medium == Medium{true, device.number, 0}; };
-    return std::ranges::any_of(parts_, is_it) || std::ranges::any_of(above_, is_it);
-  };
   for (const BlockDevice& device : graph_.devices()) {
-    if (is_part(device))
+    if (is_wanted({true, device.number, 0}))
       continue;
-    for (const auto* parts : {&parts_, &above_})
-      for (const Part& part : *parts)
-        if (may_be_over(device, size_of(part.medium)) ||
-            (device.is_loop && device.below && may_be_one_file(device.below->medium, part.medium)))
-          result_.unseen.push_back(message("{} may be in use by {}: what that is over cannot be seen from here",
-                                           name_of(part.medium), device.path()));
+    if (device.is_loop && device.below)
+      for (const auto* parts : {&parts_, &above_})
+        for (const Part& part : *parts)
+          if (may_be_over(device, size_of(part.medium)) || may_be_one_file(device.below->medium, part.medium))
+            result_.unseen.push_back(message("{} may be in use by {}: what that is over cannot be seen from here",
+                                             name_of(part.medium), device.path()));
     for (const Part& part : parts_)
       if (const BlockDevice* own = part.medium.is_device ? graph_.find(part.medium.device) : nullptr;
           own && may_share(*own, device))
@@ -373,13 +366,12 @@ bool could_be_one_file(const struct stat& a, const struct stat& b)
 /// Whether an overlay may show one file as both. Its size alone is the same then.
 bool may_be_one_through_overlay(const Medium& a, const Medium& b, const Mounts& mounts)
 {
+  if (a.is_device || b.is_device || !(is_on_overlay(a, mounts) || is_on_overlay(b, mounts)))
+    return false;
   const Mount *of_a = mount_of(a, mounts), *of_b = mount_of(b, mounts);
-  const auto is_overlay = [](const Mount* mount) { return mount && mount->type == "overlay"; };
   const bool is_one_mount = of_a && of_b && of_a->device == of_b->device;
-  struct stat status_of_a, status_of_b;
-  return (is_overlay(of_a) || is_overlay(of_b)) && !is_one_mount && ::stat(a.path.c_str(), &status_of_a) == 0 &&
-         ::stat(b.path.c_str(), &status_of_b) == 0 && S_ISREG(status_of_a.st_mode) && S_ISREG(status_of_b.st_mode) &&
-         status_of_a.st_size == status_of_b.st_size && status_of_a.st_size != 0;
+  const std::uint64_t size = size_of_file(a.path);
+  return !is_one_mount && size != 0 && size == size_of_file(b.path);
 }
 
 /// Programs that have bytes of `parts` open, of which something on the other side may be made.

@@ -12,7 +12,9 @@
 #include <set>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -172,6 +174,16 @@ Mounts read_mounts()
       seen.insert(its);
   }
   return mounts;
+}
+
+bool is_on_overlay(const Medium& file, const Mounts& mounts)
+{
+  // Not every file has the number of its mount: neither all of an overlay nor those of btrfs.
+  const auto found = std::ranges::find(mounts.all, file.device, &Mount::device);
+  struct statfs status;
+  return found != mounts.all.end()
+             ? found->type == "overlay"
+             : ::statfs(file.path.c_str(), &status) == 0 && status.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 const Mount* mount_of(const Medium& file, const Mounts& mounts)

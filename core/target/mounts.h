@@ -40,6 +40,9 @@ struct Backing {
 /// `file` has a path, which is passed by when it has come to mean something else.
 Backing backing_of(const Medium& file, const Mounts& mounts, const BlockGraph& graph);
 
+/// Whether an overlay shows it, at that path or by that number.
+bool is_on_overlay(const Medium& file, const Mounts& mounts);
+
 /// The mount that a file was reached through.
 const Mount* mount_of(const Medium& file, const Mounts& mounts);
 

@@ -25,6 +25,10 @@ says err "loop: Too many levels of symbolic links"
 status 2 "$gptgrow" restore image.raw image.raw/target.raw --size 8M --yes
 says err "image.raw/target.raw: Not a directory"
 ! grep 'a new file' err || fail "called a new file"
+ln -s nowhere dangling
+status 2 "$gptgrow" restore image.raw dangling --size 8M --yes
+says err "dangling: a symbolic link to nowhere, which does not exist; name that instead"
+[ ! -e nowhere ] || fail "made what the link names"
 
 [ "$(id -u)" = 0 ] || exit 0
 chmod 755 . && chmod 644 image.raw

@@ -25,6 +25,11 @@ loop_device disk.raw
 restored 0
 [ ! -s restore.err ] || ! grep 'left as they are' restore.err >&2 || fail "a device that discards is said not to"
 
+# It reads its file through the page cache, whatever is asked of the device.
+[ "$(cat "/sys/block/${device#/dev/}/loop/dio")" = 0 ] || losetup --direct-io=off "$device"
+status 0 "$gptgrow" verify image.raw "$device"
+says out "through the page cache"
+
 # A device that cannot discard, and zeroes or does not: the kernel's answer for one
 cat >without.py <<'PYTHON'
 import ctypes, os, struct, sys

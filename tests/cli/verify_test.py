@@ -88,7 +88,11 @@ def main():
                     assert any(c["structure"] == word and c["offset_bytes"] <= at < c["offset_bytes"] + c["length_bytes"]
                                for c in changes), report
                 in_table = difference is None
-                assert verify(image, target, "--table-only")[0] == (1 if in_table else 0), name
+                status, out = verify(image, target, "--table-only")
+                assert status == (1 if in_table else 0), name
+                assert in_table == (f"gptgrow repair {target} --from {image} shows how" in out), out
+                report = verify_json(image, target, folder, "--table-only")[1]
+                assert report["same"] is (False if in_table else None), name
                 assert verify(image, target)[0] == (0 if name == "free space" else 1), name
                 flips += 1
 
