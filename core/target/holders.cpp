@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -23,6 +25,9 @@ namespace gptgrow {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// udev, blkid and losetup open a device for no longer than that.
+constexpr auto kMoment = std::chrono::seconds(1);
 
 Medium medium_of(const struct stat& status, const std::string& path)
 {
@@ -260,6 +265,7 @@ void Search::look_for_open_files()
       });
       add(Holder::Kind::lock, name, file.process);
     } else if (file.can_write && (part == parts_.end() || !part->is_shared)) {
+      result_.may_pass = result_.may_pass || file.medium.is_device;
       result_.unseen.push_back(
           message("{} is open for writing in {}: what that does with it cannot be seen", name, file.process));
     }
@@ -412,7 +418,14 @@ std::string to_string(const Holder& holder)
 
 Holding find_holders(const std::string& path, const struct stat& status)
 {
-  return Search(path, status).run();
+  const auto deadline = std::chrono::steady_clock::now() + kMoment;
+  Holding holding = Search(path, status).run();
+  while (holding.may_pass && std::chrono::steady_clock::now() < deadline) {
+    holding.claims.clear();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    holding = Search(path, status).run();
+  }
+  return holding;
 }
 
 Relation relation_of(const Image& image, const std::string& target)

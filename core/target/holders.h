@@ -36,11 +36,14 @@ struct Holding {
   /// Why some holder might not have been found, a sentence each.
   std::vector<std::string> unseen;
 
+  /// Some of `unseen` may be gone in a moment.
+  bool may_pass = false;
+
   /// Keeps others from devices below the target while they are open.
   std::vector<FileDescriptor> claims;
 };
 
-/// Of the file or block device `path`, which `status` is of. Locks on that itself are not looked for, but for other nodes of the same device: who writes
+/// Of the file or block device `path`, which `status` is of. Who has a device open for a moment is waited for. Locks on that itself are not looked for, but for other nodes of the same device: who writes
 /// takes its own. Not a file's own file system: that is mounted, and none of the file's bytes is thereby another's.
 Holding find_holders(const std::string& path, const struct stat& status);
 

@@ -47,8 +47,7 @@ grown() {
 # loop_device FILE [losetup options]: sets $device; it goes away with the test.
 loop_device() {
   [ -b "$(losetup -f 2>/dev/null)" ] || { echo "no loop device here" >&2; exit 77; }
-  # losetup itself tries on when somebody else takes the device that it found.
-  device=$(losetup --find --show "${@:2}" "$1") || fail "losetup ${*:2} $1"
+  device=$("$tests/attach_loop.sh" "$@") || fail "losetup ${*:2} $1"
   devices+=("$device")
 }
 devices=()

@@ -60,7 +60,7 @@ class Scene:
         return self.disk
 
     def loop(self, path, *options):
-        device = run("losetup", "--find", "--show", *options, path)
+        device = run(TESTS / "attach_loop.sh", path, *options)
         self.stack.callback(subprocess.run, ["losetup", "-d", device], stderr=subprocess.DEVNULL)
         return device
 
@@ -430,8 +430,33 @@ def lazily(s):
     return s.disk
 
 
+def open_for_a_moment(s):
+    """As losetup and udev do: until the restore has opened it too, and looked."""
+    device = s.attach()
+    program = ("import os, sys, time\n"
+               "fd, device = os.open(sys.argv[1], os.O_RDWR), os.stat(sys.argv[1]).st_rdev\n"
+               "print('ready', flush=True)\n"
+               "def has_it_open(process):\n"
+               "    try:\n"
+               "        return any(os.stat(f'{process}/fd/{each}').st_rdev == device for each in os.listdir(f'{process}/fd'))\n"
+               "    except OSError:\n"
+               "        return False\n"
+               "def others():\n"
+               "    return [f'/proc/{each}' for each in os.listdir('/proc') if each.isdigit() and int(each) != os.getpid()]\n"
+               "while not any(has_it_open(each) for each in others()):\n"
+               "    pass\n"
+               "time.sleep(0.2)\n"
+               "os.close(fd)\n"
+               "time.sleep(1000)\n")
+    holder = subprocess.Popen([sys.executable, "-c", program, device], stdout=subprocess.PIPE, text=True)
+    s.stack.callback(s.end, holder)
+    assert holder.stdout.readline() == "ready\n"
+    return device
+
+
 ALLOWED = {f"{kind}: {name}": beside(kind, arrange) for name, arrange in BESIDE.items()
            for kind in ("disk", "partition", "file")}
+ALLOWED["disk: open for writing for a moment"] = open_for_a_moment
 ALLOWED |= {f"partition 2: {name}": around_second(*arrange) for name, arrange in {
     "nothing": (),
     "the other is mounted": (HOLDERS["mount"],),

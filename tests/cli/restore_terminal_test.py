@@ -79,7 +79,7 @@ def main():
         if os.getuid() != 0:
             return
         shutil.copy(before, target)
-        loop = subprocess.run(["losetup", "--find", "--show", "--partscan", target], capture_output=True, text=True)
+        loop = subprocess.run([TESTS / "attach_loop.sh", target, "--partscan"], capture_output=True, text=True)
         if loop.returncode != 0:
             return
         device = loop.stdout.strip()

@@ -108,7 +108,7 @@ def what_the_kernel_says():
     backing, place = EVIL + b".backing", EVIL + b".mnt"
     shutil.copy("disk.raw", backing)
     with ExitStack() as cleanup:
-        loop = subprocess.run([b"losetup", b"--find", b"--show", backing], capture_output=True)
+        loop = subprocess.run([TESTS / "attach_loop.sh", backing], capture_output=True)
         if loop.returncode != 0:
             return
         device = loop.stdout.strip()

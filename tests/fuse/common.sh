@@ -40,11 +40,10 @@ daemon() {
   server=$(pgrep -n -f "^$fuse ")
 }
 
-# loop_device FILE OPTIONS...: sets $loop, or fails where there is none. losetup itself tries on when somebody else takes
-# the device that it found.
+# loop_device FILE OPTIONS...: sets $loop, or fails where there is none.
 loop_device() {
   [ "$(id -u)" = 0 ] && [ -b "$(losetup -f 2>/dev/null)" ] || return 1
-  loop=$(losetup -f --show "${@:2}" "$1") || fail "losetup $1"
+  loop=$("$tests/attach_loop.sh" "$@") || fail "losetup $1"
   loop_file=$1
   at_exit '(detach)'
 }

@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from images import gpt  # noqa: E402
 from images.gpt import Entry, MbrRecord, ceil_div, sealed  # noqa: E402
 
+ATTACH_LOOP = Path(__file__).resolve().parents[1] / "attach_loop.sh"
+
 MIB = 1 << 20
 MAX_U32 = 0xFFFFFFFF
 
@@ -318,7 +320,7 @@ def by_tool(sector_size: int, use: Callable[[str], None]) -> Callable[[Path], No
 
 
 def with_loop_device(path: Path, sector_size: int, use: Callable[[str], None]) -> None:
-    command = ["losetup", "--find", "--show", "--sector-size", str(sector_size), str(path)]
+    command = [str(ATTACH_LOOP), str(path), "--sector-size", str(sector_size)]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError as why:
