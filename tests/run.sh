@@ -24,7 +24,9 @@ check() {
 }
 
 build() { # build PRESET [TARGET...]
-  if ! { cmake --preset "$1" && cmake --build --preset "$1" ${2+--target "${@:2}"}; } >"build/$1.log" 2>&1; then
+  local catch2_main=$PWD/build/dev/tests/libcatch2-main.a
+  [ "$1" != dev ] || catch2_main=
+  if ! { cmake --preset "$1" -D "GPTGROW_CATCH2_MAIN=$catch2_main" && cmake --build --preset "$1" ${2+--target "${@:2}"}; } >"build/$1.log" 2>&1; then
     cat "build/$1.log"
     return 1
   fi

@@ -4,8 +4,9 @@
 
     bytes_test.py [--quick | --every-step] [--image NAME]... [--jobs N] [--seed N]
 
-An image is grown by few steps of a sector and by its own eighth of 40, so that all images together are grown by each; with
---every-step, each is (twice the time).
+An image is grown by its own eighth of 40 steps of a sector, half of the steps at which something happens, and to half of the large
+sizes, so that all images together are grown by each; other options are tried at five of its sizes. With --every-step, each image is grown by
+each step, and each option tried at all of the sizes that matter (three times the time).
 
 The plugin is $GPTGROW_PLUGIN, or the one in build/release.
 """
@@ -78,9 +79,8 @@ def model_options(options: Sequence[tuple[str, str]]) -> dict:
 
 
 def fixed_sizes(s: int) -> dict[int, str]:
-    named = {64 * GIB: "size=64G", 2 * TIB: "size=2T", 16 * TIB: "size=16T"}
-    plain = {n: f"size={n}" for n in (2 * TIB - s, 2 * TIB + s, 2**63 - s)}
-    return named | plain
+    return {64 * GIB: "size=64G", 2 * TIB - s: f"size={2 * TIB - s}", 2 * TIB: "size=2T",
+            2 * TIB + s: f"size={2 * TIB + s}", 16 * TIB: "size=16T", 2**63 - s: f"size={2**63 - s}"}
 
 
 def sizes_of(image: Path, options: dict, steps: Iterable[int]) -> dict[int, str]:
@@ -118,22 +118,31 @@ def variants_of(name: str) -> Iterator[tuple[tuple[tuple[str, str], ...], bool]]
     yield (("table", "backup"), ("old-backup", "keep")), True
 
 
-def few(sizes: dict[int, str], image: Path, s: int) -> dict[int, str]:
+def few(sizes: dict[int, str], image: Path, s: int, share: int | None) -> dict[int, str]:
+    """Of the sizes those that matter; of these, with a share, some from each end."""
     own = image.stat().st_size // s * s
-    kept = {own, own + s, own + 33 * s, 64 * GIB, 2 * TIB, 2**63 - s}
-    return {size: said for size, said in sizes.items() if size in kept or size < own}
+    smaller = sorted(size for size in sizes if size < own)
+    larger = [size for size in (own + s, 64 * GIB, 2 * TIB, 2**63 - s) if size in sizes]
+    if share is not None:
+        smaller = smaller[1:2] + smaller[share % max(len(smaller), 1) :][:1]
+        larger = larger[share % max(len(larger), 1) :][:1]
+    kept = {own, own + 33 * s, *smaller, *larger}
+    return {size: said for size, said in sizes.items() if size in kept}
 
 
 def cases_of(name: str, image: Path, quick: bool, every_step: bool = False) -> Iterator[Case]:
     s = 4096 if "4096" in name.split("-") else 512
     share = list(CATALOGUE).index(name) % SHARES
-    steps = EXACT_STEPS if every_step else {*FEW_STEPS, *EXACT_STEPS[share::SHARES]}
+    steps = EXACT_STEPS if every_step else {*FEW_STEPS[share % 2 :: 2], *EXACT_STEPS[share::SHARES]}
     for options, at_few_sizes in variants_of(name):
         if quick and at_few_sizes and options:
             continue
         sizes = sizes_of(image, model_options(options), FEW_STEPS if options or quick else steps)
+        if not (every_step or quick):
+            for size in list(fixed_sizes(s))[share % 2 :: 2]:
+                sizes.pop(size, None)
         if at_few_sizes or quick:
-            sizes = few(sizes, image, s)
+            sizes = few(sizes, image, s, None if every_step or quick else share + len(options))
         for size, spelling in sorted(sizes.items()):
             yield Case(name, size, spelling, options)
 
