@@ -4,9 +4,9 @@
 
     bytes_test.py [--quick | --every-step] [--image NAME]... [--jobs N] [--seed N]
 
-An image is grown by its own eighth of 40 steps of a sector, half of the steps at which something happens, and to half of the large
-sizes, so that all images together are grown by each; other options are tried at five of its sizes. With --every-step, each image is grown by
-each step, and each option tried at all of the sizes that matter (three times the time).
+An image is grown by its own eighth of 40 steps of a sector, by half of the steps at which something happens, and to half of
+the large sizes, so that all images together are grown by each; other options are tried at five of its sizes. With
+--every-step, each image is grown by each step, and each option tried at all sizes that matter (three times the time).
 
 The plugin is $GPTGROW_PLUGIN, or the one in build/release.
 """
