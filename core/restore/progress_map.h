@@ -43,6 +43,17 @@ private:
   boost::icl::interval_set<std::uint64_t> done_;
 };
 
+/// Calls `use` for the parts of `range` that are not done, in order of place.
+template <typename Use>
+void for_each_missing(const ProgressMap& map, ByteRange range, Use use)
+{
+  for (std::uint64_t at = map.first_missing(range.offset); at < range.end(); at = map.first_missing(at)) {
+    const std::uint64_t end = std::min(map.missing_end(at), range.end());
+    use(ByteRange{at, end - at});
+    at = end;
+  }
+}
+
 /// Replaces the file at once; durable, with its name, when this returns.
 void save_map(const std::string& path, const ProgressMap& map);
 

@@ -2,26 +2,22 @@
 #include "core/restore/restore.h"
 
 #include "core/error.h"
+#include "core/restore/fill.h"
 #include "core/restore/image_state.h"
 #include "core/restore/taken_space.h"
 #include "core/restore/unfinished_mark.h"
 #include "core/size.h"
 #include "core/target/direct.h"
 #include "core/target/durable_file.h"
-#include "core/target/holders.h"
 #include "core/target/medium.h"
+#include "core/target/relation.h"
 
 #include <boost/uuid/random_generator.hpp>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <condition_variable>
-#include <exception>
 #include <filesystem>
-#include <mutex>
 #include <system_error>
-#include <thread>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,49 +26,9 @@ namespace gptgrow {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // MBR, header and array, or array and header, of the usual length in sectors of 4096 bytes. Those of 512 take less.
 constexpr std::uint64_t kHeadBytes = 6 * 4096;
 constexpr std::uint64_t kTailBytes = 5 * 4096;
-
-constexpr std::uint64_t kFirstStepBytes = 4 * 1024 * 1024;
-constexpr std::uint64_t kEdgeBytes = 1024 * 1024;
-constexpr auto kQuick = std::chrono::milliseconds(50);
-constexpr auto kSlow = std::chrono::milliseconds(250);
-constexpr auto kCheckpointInterval = std::chrono::seconds(5);
-constexpr auto kFreeSpaceTime = std::chrono::seconds(10);  // for what is not part of the image
-
-/// Calls `act` for `range` in steps that grow while they are quick, so that the work can be stopped. False: it was.
-template <typename Act>
-bool in_steps(ByteRange range, Monitor& monitor, Act act)
-{
-  std::uint64_t step = kFirstStepBytes;
-  while (range.size != 0) {
-    if (monitor.stop)
-      return false;
-    const ByteRange part{range.offset, std::min(range.size, step)};
-    const auto begin = Clock::now();
-    act(part);
-    const auto took = Clock::now() - begin;
-    if (took < kQuick)
-      step *= 2;
-    else if (took > kSlow)
-      step = std::max(step / 2, kEdgeBytes);
-    monitor.done_bytes += part.size;
-    range = {part.end(), range.size - part.size};
-  }
-  return true;
-}
-
-constexpr std::pair<std::string_view, FreeSpace> kFreeSpaceWords[] = {
-    {"discard", FreeSpace::discard}, {"zero", FreeSpace::zero}, {"keep", FreeSpace::keep}};
-
-std::string word_of(FreeSpace free_space)
-{
-  return std::string(
-      std::ranges::find(kFreeSpaceWords, free_space, [](const auto& pair) { return pair.second; })->first);
-}
 
 RestoreIdentity identity_of(const Disk& disk, const Structures& structures, FreeSpace free_space)
 {
@@ -80,7 +36,7 @@ RestoreIdentity identity_of(const Disk& disk, const Structures& structures, Free
   for (const Structure* structure : structures.all())
     table.insert(table.end(), structure->bytes.begin(), structure->bytes.end());
   return {to_string(boost::uuids::random_generator()()), image_identity(disk), disk.size_bytes(), crc32(table),
-          word_of(free_space)};
+          to_string(free_space)};
 }
 
 bool is_same_path(const std::string& a, const std::string& b)
@@ -89,17 +45,6 @@ bool is_same_path(const std::string& a, const std::string& b)
   return std::filesystem::weakly_canonical(std::filesystem::absolute(a)) ==
              std::filesystem::weakly_canonical(std::filesystem::absolute(b)) ||
          std::filesystem::equivalent(a, b, ignored);
-}
-
-/// Calls `use` for the parts of `range` that are not done, in order of place.
-template <typename Use>
-void for_each_missing(const ProgressMap& map, ByteRange range, Use use)
-{
-  for (std::uint64_t at = map.first_missing(range.offset); at < range.end(); at = map.first_missing(at)) {
-    const std::uint64_t end = std::min(map.missing_end(at), range.end());
-    use(ByteRange{at, end - at});
-    at = end;
-  }
 }
 
 /// Whether there is something of that name. What cannot be looked at is not taken for nothing.
@@ -132,87 +77,9 @@ try {
   // What went wrong before is what counts.
 }
 
-/// The size that the user asks for, if any.
-std::optional<std::uint64_t> asked_size(const DiskOptions& options)
-{
-  if (!options.reference.empty())
-    return Image(options.reference).size_bytes();
-  if (!options.size.empty())
-    return parse_size(options.size).resolve(Image(options.file).size_bytes());
-  return std::nullopt;
-}
-
 }  // namespace
 
-/// Makes what is written durable now and then, and saves the map of it where there is one to be saved. Errors come out
-/// of finish(). The map is read without a lock where nothing else adds to it.
-class Restore::Checkpoints {
-public:
-  Checkpoints(DeviceTarget& target, const std::string& path, ProgressMap& map, Monitor& monitor)
-      : target_(target), path_(path), map_(map), monitor_(monitor), thread_([this](std::stop_token stop) { run(stop); })
-  {
-  }
-
-  void add(ByteRange range)
-  {
-    const std::lock_guard lock(mutex_);
-    map_.add(range);
-  }
-
-  /// For the last time.
-  void finish()
-  {
-    thread_.request_stop();
-    thread_.join();
-    if (error_)
-      std::rethrow_exception(error_);
-    save();
-  }
-
-private:
-  void run(std::stop_token stop) noexcept
-  try {
-    std::unique_lock lock(mutex_);
-    while (!wake_.wait_for(lock, stop, kCheckpointInterval, [] { return false; }) && !stop.stop_requested()) {
-      lock.unlock();
-      save();
-      lock.lock();
-    }
-  } catch (...) {
-    error_ = std::current_exception();
-    monitor_.stop = true;
-  }
-
-  void save()
-  {
-    const ProgressMap durable = [this] {
-      const std::lock_guard lock(mutex_);
-      return map_;
-    }();
-    target_.flush();
-    if (!path_.empty())
-      save_map(path_, durable);
-  }
-
-  DeviceTarget& target_;
-  const std::string& path_;
-  ProgressMap& map_;
-  Monitor& monitor_;
-  std::mutex mutex_;  // of map_
-  std::condition_variable_any wake_;
-  std::exception_ptr error_;
-  std::jthread thread_;  // last: it uses the others
-};
-
-FreeSpace parse_free_space(std::string_view word)
-{
-  for (const auto& [name, value] : kFreeSpaceWords)
-    if (name == word)
-      return value;
-  refuse("free-space: \"{}\", expected discard, zero or keep", word);
-}
-
-Restore::Restore(const RestoreOptions& options) : options_(options)
+Restore::Restore(Image image, const RestoreOptions& options) : image_(std::move(image)), options_(options)
 {
   const bool is_there = exists(options_.target);
   if (is_there) {
@@ -220,15 +87,12 @@ Restore::Restore(const RestoreOptions& options) : options_(options)
     unseen_ = target_->unseen_holders();
   }
   check_relation();
-  if (is_there) {
-    check_target();
-    // The target's sector size counts too.
-    options_.disk.size.clear();
-    options_.disk.reference = options_.target;
-  } else if (options_.disk.size.empty() && options_.disk.reference.empty()) {
+  if (!is_there && !options_.size)
     refuse_with({"size", "SIZE", "would make a file"}, "{}: no such file or device", options_.target);
-  }
-  disk_.emplace(options_.disk);
+  if (is_there)
+    check_target();
+  // The target's sector size counts too.
+  disk_.emplace(image_, is_there ? size_of(Image(options_.target)) : *options_.size, options_.reading);
   check_sector_size();
   pieces_.emplace(*disk_);
   image_state_ = content_state(*disk_);
@@ -239,8 +103,8 @@ Restore::Restore(const RestoreOptions& options) : options_(options)
 
 void Restore::check_relation()
 {
-  const std::string &target = options_.target, &image = options_.disk.file;
-  const Relation relation = relation_of(Image(image), target);
+  const std::string &target = options_.target, &image = image_.path();
+  const Relation relation = relation_of(image_, target);
   switch (relation.kind) {
   case Relation::Kind::none: break;
   case Relation::Kind::same: refuse("{}: is the image itself, {}, or a part of it", target, image);
@@ -254,11 +118,10 @@ void Restore::check_relation()
 void Restore::check_target()
 {
   const Image target(options_.target);
-  const auto size_bytes = asked_size(options_.disk);
-  if (size_bytes && *size_bytes != target.size_bytes())
+  if (options_.size && options_.size->bytes != target.size_bytes())
     refuse("{}: {}, not the size asked for, {}: what exists keeps its size; ask for none, or name a "
            "new file",
-           options_.target, format_size(target.size_bytes()), format_size(*size_bytes));
+           options_.target, format_size(target.size_bytes()), format_size(options_.size->bytes));
 }
 
 void Restore::check_sector_size()
@@ -267,10 +130,10 @@ void Restore::check_sector_size()
     return;
   const std::uint32_t found = Image(options_.target).device_sector_size_bytes();
   const std::uint32_t expected = disk_->table().sector_size_bytes;
-  if (found != 0 && found != expected && !options_.disk.sector_size_bytes)
+  if (found != 0 && found != expected && !options_.reading.sector_size_bytes)
     refuse_with({"sector-size", fmt::format("{}", expected), "restores all the same"},
                 "{}: sectors of {} bytes, expected {} as in the table of {}: its partitions would not be seen there",
-                options_.target, found, expected, options_.disk.file);
+                options_.target, found, expected, image_.path());
 }
 
 void Restore::look_at_target()
@@ -298,7 +161,7 @@ void Restore::check_map()
   const RestoreIdentity identity = identity_of(*disk_, pieces_->structures(), options_.free_space);
   const std::string& path = options_.map_path;
   if (!path.empty()) {
-    for (const std::string& other : {options_.target, options_.disk.file})
+    for (const std::string& other : {options_.target, image_.path()})
       if (is_same_path(path, other))
         refuse("map {}: is {} itself; name another file", path, other);
     map_ = load_map(path);
@@ -321,8 +184,8 @@ void Restore::check_map()
   if (then.free_space != identity.free_space)
     refuse_map(fmt::format("with free space {}", then.free_space));
   if (then.image != identity.image || then.table_crc32 != identity.table_crc32)
-    refuse_map(fmt::format("{} was another image, or has been changed since, or was read with other options",
-                           options_.disk.file));
+    refuse_map(
+        fmt::format("{} was another image, or has been changed since, or was read with other options", image_.path()));
   if (!target_)
     refuse_map(fmt::format("{} does not exist", options_.target));
 
@@ -378,8 +241,10 @@ bool Restore::run(Monitor& monitor)
     wipe();
   }
   state_ = State::incomplete;
-  if (!fill(monitor))
+  Filling filling(*pieces_, *target_, options_.free_space, options_.map_path, *map_, monitor);
+  if (!filling.run())
     return false;
+  free_space_left_ = filling.free_space_left();
   check_image_unchanged();
   state_ = State::writing_table;
   monitor.begin(Monitor::Phase::writing_table, 0);
@@ -492,125 +357,6 @@ void Restore::wipe_tables()
     target_->write(old_backup_header_->offset, std::vector<std::byte>(old_backup_header_->size));
   target_->write(0, head);
   target_->flush();
-}
-
-bool Restore::fill(Monitor& monitor)
-{
-  Checkpoints checkpoints(*target_, options_.map_path, *map_, monitor);
-  const bool finished =
-      zero_holes(monitor, checkpoints) && free_free_space(monitor, checkpoints) && copy(monitor, checkpoints);
-  checkpoints.finish();
-  return finished;
-}
-
-bool Restore::zero_holes(Monitor& monitor, Checkpoints& checkpoints)
-{
-  std::vector<ByteRange> holes;
-  std::uint64_t total_bytes = 0;
-  for_each_piece(*pieces_, [&](const Piece& piece) {
-    if (piece.kind != Piece::Kind::hole)
-      return;
-    for_each_missing(*map_, piece.range, [&](ByteRange part) {
-      holes.push_back(part);
-      total_bytes += part.size;
-    });
-  });
-  monitor.begin(Monitor::Phase::preparing, total_bytes);
-  return std::ranges::all_of(holes, [&](ByteRange hole) {
-    return in_steps(hole, monitor, [&](ByteRange part) {
-      target_->zero(part);
-      checkpoints.add(part);
-    });
-  });
-}
-
-bool Restore::free_free_space(Monitor& monitor, Checkpoints& checkpoints)
-{
-  const std::uint64_t start = map_->first_missing(pieces_->free_space().offset);
-  const ByteRange range{start, std::max(pieces_->free_space().end(), start) - start};
-  if (range.size == 0)
-    return true;
-  const auto zero = [&](ByteRange part) {
-    target_->zero(part);
-    checkpoints.add(part);
-  };
-  if (options_.free_space == FreeSpace::zero) {
-    monitor.begin(Monitor::Phase::preparing, range.size);
-    return in_steps(range, monitor, zero);
-  }
-  // Devices pass over a granule that is only partly theirs to discard.
-  const ByteRange whole = aligned_part(range, kEdgeBytes);
-  ByteRange left = whole;
-  const auto deadline = Clock::now() + kFreeSpaceTime;
-  const auto free_it = [&](auto act) {
-    bool can = true;
-    monitor.begin(Monitor::Phase::preparing, left.size);
-    return in_steps(left, monitor, [&](ByteRange part) {
-      can = can && act(part);
-      if (can)
-        left = {part.end(), whole.end() - part.end()};
-    });
-  };
-  if (!free_it([&](ByteRange part) { return target_->discard(part); }) ||
-      !free_it([&](ByteRange part) { return Clock::now() < deadline && target_->zero_by_device(part); }))
-    return false;
-  if (left.size != 0)
-    free_space_left_ = left == whole ? range : ByteRange{left.offset, range.end() - left.offset};
-  if (left != whole || whole.size == 0)
-    target_->zero({range.offset, whole.offset - range.offset});
-  if (left.size == 0)
-    target_->zero({whole.end(), range.end() - whole.end()});
-  checkpoints.add(range);
-  return true;
-}
-
-bool Restore::copy(Monitor& monitor, Checkpoints& checkpoints)
-{
-  const std::uint64_t size_bytes = disk_->size_bytes();
-  std::uint64_t total_bytes = 0, missing_bytes = 0;
-  for_each_piece(*pieces_, [&](const Piece& piece) {
-    if (piece.kind != Piece::Kind::data)
-      return;
-    total_bytes += piece.range.size;
-    for_each_missing(*map_, piece.range, [&](ByteRange part) { missing_bytes += part.size; });
-  });
-  monitor.begin(Monitor::Phase::copying, total_bytes);
-  monitor.done_bytes = total_bytes - missing_bytes;
-
-  Piece rest;  // of the piece that is being handed out
-  const auto next = [&]() -> std::optional<Piece> {
-    while (!monitor.stop) {
-      if (rest.range.size == 0) {
-        const std::uint64_t offset = map_->first_missing(rest.range.offset);
-        if (offset == size_bytes)
-          break;
-        rest = pieces_->at({offset, map_->missing_end(offset) - offset});
-        if (rest.kind != Piece::Kind::data) {
-          // It was data when the holes were looked for: some file systems tell by what is in their cache.
-          if (rest.kind == Piece::Kind::hole)
-            target_->zero(rest.range);
-          checkpoints.add(rest.range);
-          rest.range = {rest.range.end(), 0};
-          continue;
-        }
-      }
-      const Piece chunk = first_chunk(rest);
-      rest.range = {chunk.range.end(), rest.range.size - chunk.range.size};
-      return chunk;
-    }
-    return std::nullopt;
-  };
-  const auto zero = [&](ByteRange range) {
-    if (target_->can_punch())
-      target_->zero(range);
-    return target_->can_punch();
-  };
-  const auto done = [&](const Piece& chunk) {
-    checkpoints.add(chunk.range);
-    monitor.done_bytes += chunk.range.size;
-  };
-  Transfer(*disk_, {target_->fd(), options_.target}).copy(next, zero, done);
-  return map_->first_missing(0) == size_bytes;
 }
 
 void Restore::write_tables()

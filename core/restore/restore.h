@@ -13,27 +13,18 @@
 // on, a tool may see a valid table: all data is there then, and only the primary or the MBR may be missing yet.
 #pragma once
 
+#include "core/restore/free_space.h"
 #include "core/restore/monitor.h"
 #include "core/restore/pieces.h"
 #include "core/restore/progress_map.h"
-#include "core/restore/transfer.h"
 #include "core/target/contents.h"
 #include "core/target/target.h"
 
 namespace gptgrow {
 
-/// What becomes of the space behind the image and all partitions.
-enum class FreeSpace {
-  discard,  // given back to the device where it can do that, else zeros that it writes within seconds, else left
-  zero,
-  keep,
-};
-
-/// Throws Error for any other word than discard, zero and keep.
-FreeSpace parse_free_space(std::string_view word);
-
 struct RestoreOptions {
-  DiskOptions disk;  // the image; a size or reference only for a file that is to be made, or to be sure
+  Reading reading;
+  std::optional<WantedSize> size;  // only for a file that is to be made, or to be sure
   std::string target;
   FreeSpace free_space = FreeSpace::discard;
   std::string map_path;  // empty: no map
@@ -42,7 +33,7 @@ struct RestoreOptions {
 class Restore {
 public:
   /// Opens, holds and checks everything, and writes nothing. Throws Error when anything is refused.
-  explicit Restore(const RestoreOptions& options);
+  Restore(Image image, const RestoreOptions& options);
 
   const Disk& disk() const { return *disk_; }
   const Pieces& pieces() const { return *pieces_; }
@@ -84,8 +75,6 @@ public:
   DeviceTarget& target() { return *target_; }
 
 private:
-  class Checkpoints;
-
   void check_relation();
   void check_target();
   void check_sector_size();
@@ -98,13 +87,10 @@ private:
   void wipe();
   void wipe_tables();
   void mark_what_needs_nothing();
-  bool fill(Monitor& monitor);
-  bool zero_holes(Monitor& monitor, Checkpoints& checkpoints);
-  bool free_free_space(Monitor& monitor, Checkpoints& checkpoints);
-  bool copy(Monitor& monitor, Checkpoints& checkpoints);
   void write_tables();
   void remove_map();
 
+  Image image_;
   RestoreOptions options_;
   std::optional<DeviceTarget> target_;
   std::vector<std::string> unseen_;

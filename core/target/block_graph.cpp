@@ -2,11 +2,11 @@
 #include "core/target/block_graph.h"
 
 #include "core/file_descriptor.h"
+#include "core/target/sysfs.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
 
 #include <fcntl.h>
@@ -24,14 +24,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kSysfsSectorBytes = 512;
 constexpr std::uint64_t kEndless = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kMaxParts = 4096;
-
-std::string line_of(const fs::path& path)
-{
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 std::uint64_t bytes_from(const fs::path& path, std::uint64_t unit)
 {
@@ -163,6 +155,18 @@ bool overlap(const std::vector<Part>& a, const std::vector<Part>& b)
 {
   return std::ranges::any_of(
       a, [&](const Part& x) { return std::ranges::any_of(b, [&](const Part& y) { return overlap(x, y); }); });
+}
+
+Medium medium_of(const struct stat& status, const std::string& path)
+{
+  return S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0} : Medium{false, status.st_dev, status.st_ino, path};
+}
+
+std::uint64_t size_of_file(const std::string& path)
+{
+  std::error_code error;
+  const std::uint64_t size = fs::file_size(path, error);
+  return error ? 0 : size;
 }
 
 const BlockDevice* BlockGraph::find(dev_t number) const

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 namespace gptgrow {
 
@@ -27,6 +27,12 @@ struct Medium {
     return is_device == other.is_device && device == other.device && inode == other.inode;
   }
 };
+
+/// What `status` is of; of a file, `path` names it.
+Medium medium_of(const struct stat& status, const std::string& path = {});
+
+/// 0 where it cannot be seen.
+std::uint64_t size_of_file(const std::string& path);
 
 /// Bytes of a medium.
 struct Part {

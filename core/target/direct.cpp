@@ -2,18 +2,17 @@
 #include "core/target/direct.h"
 
 #include "core/file_io.h"
+#include "core/target/sysfs.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -34,11 +33,8 @@ bool reads_medium(int direct)
     return false;
   if (!S_ISBLK(status.st_mode))
     return true;
-  const std::string device = fmt::format("/sys/dev/block/{}:{}", major(status.st_rdev), minor(status.st_rdev));
-  for (const char* place : {"/loop/dio", "/../loop/dio"})
-    if (std::ifstream file(device + place); file && file.get() == '0')
-      return false;
-  return true;
+  const std::filesystem::path device = sysfs_folder(status.st_rdev);
+  return line_of(device / "loop/dio") != "0" && line_of(device.parent_path() / "loop/dio") != "0";
 }
 
 void read_medium(int fd, int direct, const std::string& path, std::uint64_t offset, std::span<std::byte> buffer)

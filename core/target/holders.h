@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who holds any byte of a disk or file, at any depth above or below it; and whether an image lies on one.
+// Who holds any byte of a disk or file, at any depth above or below it.
 #pragma once
 
 #include "core/file_descriptor.h"
-#include "core/image.h"
 
 #include <string>
 #include <vector>
@@ -46,19 +45,5 @@ struct Holding {
 /// Of the file or block device `path`, which `status` is of. Who has a device open for a moment is waited for. Locks on that itself are not looked for, but for other nodes of the same device: who writes
 /// takes its own. Not a file's own file system: that is mounted, and none of the file's bytes is thereby another's.
 Holding find_holders(const std::string& path, const struct stat& status);
-
-struct Relation {
-  enum class Kind {
-    none,
-    same,             // or one is made of the other
-    image_on_target,  // in a file system there, at any depth
-    target_on_image,
-  };
-  Kind kind = Kind::none;
-  std::vector<std::string> unseen;  // why that might not be all, a sentence each
-};
-
-/// `target` may name a file that is still to be made.
-Relation relation_of(const Image& image, const std::string& target);
 
 }  // namespace gptgrow

@@ -2,16 +2,15 @@
 #include "core/target/medium.h"
 
 #include "core/target/block_graph.h"
+#include "core/target/sysfs.h"
 
 #include <fmt/core.h>
 
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 namespace gptgrow {
 
@@ -19,24 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The first line of a file of sysfs; empty when there is none.
-std::string line_of(const fs::path& path)
+/// Devices fill their names up with spaces.
+std::string name_in(const fs::path& path)
 {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
+  std::string line = line_of(path);
   line.erase(line.find_last_not_of(" \t\n") + 1);
   line.erase(0, line.find_first_not_of(" \t"));
   return line;
-}
-
-/// The kernel's folder for a block device: .../block/sdb, or .../block/sdb/sdb1 for a partition.
-fs::path sysfs_folder(dev_t device)
-{
-  const fs::path link = fmt::format("/sys/dev/block/{}:{}", major(device), minor(device));
-  std::error_code error;
-  const fs::path folder = fs::canonical(link, error);
-  return error ? link : folder;
 }
 
 Medium medium_of(const Image& image)
@@ -44,7 +32,7 @@ Medium medium_of(const Image& image)
   struct stat status;
   if (::fstat(image.fd(), &status) == -1)
     throw std::system_error(errno, std::generic_category(), image.path());
-  return S_ISBLK(status.st_mode) ? Medium{true, status.st_rdev, 0} : Medium{false, status.st_dev, status.st_ino};
+  return gptgrow::medium_of(status);
 }
 
 }  // namespace
@@ -63,10 +51,10 @@ std::string hardware_name(dev_t device)
     folder = folder.parent_path();
   if (const std::string file = line_of(folder / "loop/backing_file"); !file.empty())
     return "loop device over " + file;
-  const std::string vendor = line_of(folder / "device/vendor"), model = line_of(folder / "device/model");
+  const std::string vendor = name_in(folder / "device/vendor"), model = name_in(folder / "device/model");
   std::string name = vendor.starts_with("0x") || vendor.empty() || model.empty() ? model : vendor + ' ' + model;
   for (const char* place : {"device/serial", "serial", "device/wwid", "wwid"}) {
-    if (const std::string serial = line_of(folder / place); !serial.empty())
+    if (const std::string serial = name_in(folder / place); !serial.empty())
       return fmt::format("{}{}serial {}", name, name.empty() ? "" : ", ", serial);
   }
   return name;

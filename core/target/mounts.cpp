@@ -176,6 +176,22 @@ Mounts read_mounts()
   return mounts;
 }
 
+std::vector<Medium> swap_spaces()
+{
+  const std::unique_ptr<libmnt_table, Unref> table(mnt_new_table());
+  const std::unique_ptr<libmnt_iter, Unref> iterator(mnt_new_iter(MNT_ITER_FORWARD));
+  std::vector<Medium> result;
+  libmnt_fs* line = nullptr;
+  if (!table || !iterator || mnt_table_parse_swaps(table.get(), nullptr) != 0)
+    return result;
+  while (mnt_table_next_fs(table.get(), iterator.get(), &line) == 0) {
+    struct stat status;
+    if (const char* path = mnt_fs_get_source(line); path && ::stat(path, &status) == 0)
+      result.push_back(medium_of(status, path));
+  }
+  return result;
+}
+
 bool is_on_overlay(const Medium& file, const Mounts& mounts)
 {
   // Not every file has the number of its mount: neither all of an overlay nor those of btrfs.

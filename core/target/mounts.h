@@ -26,6 +26,9 @@ struct Mounts {
 
 Mounts read_mounts();
 
+/// Devices and files that are swap space.
+std::vector<Medium> swap_spaces();
+
 /// What a file's bytes are on.
 struct Backing {
   enum class Kind {
