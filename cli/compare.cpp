@@ -17,7 +17,8 @@ struct Options {
 
 Exit compare_disks(const Options& options)
 {
-  const Comparison comparison = compare(Image(options.a), Image(options.b), options.sector_size.sector_size_bytes);
+  const Comparison comparison =
+      compare(Image(options.a), Image(options.b), options.sector_size.reading.sector_size_bytes);
   if (options.json)
     write_json(comparison, print);
   else

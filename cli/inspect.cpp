@@ -17,7 +17,7 @@ struct Options {
 
 Exit inspect_disk(const Options& options)
 {
-  const Inspection inspection = inspect(Image(options.disk), options.sector_size.sector_size_bytes);
+  const Inspection inspection = inspect(Image(options.disk), options.sector_size.reading.sector_size_bytes);
   print(options.json ? to_json(inspection) : to_text(inspection, stdout_style()));
   if (inspection.table)
     return Exit::same;

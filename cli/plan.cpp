@@ -19,7 +19,7 @@ struct Options {
 
 Exit plan(const Options& options)
 {
-  const Disk disk(options.disk);
+  const Disk disk = open_disk(options.disk);
   const std::vector<Change> list = changes(disk);
   const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
   if (options.json) {

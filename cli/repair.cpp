@@ -41,7 +41,7 @@ using Mode = std::variant<FromImage, Move, Relocate, TakeBack>;
 struct Options {
   std::string disk;
   Mode mode;
-  DiskOptions reading;  // how to read the image
+  DiskOptions reading;  // only how to read the image
   std::optional<std::string> save_undo;
   bool apply = false;
   int yes = 0;
@@ -94,11 +94,9 @@ std::string default_undo_path(const std::string& disk)
 
 RepairPlan plan(const Options& options, const Image& disk)
 {
-  DiskOptions reading = options.reading;
-  if (const auto* from = std::get_if<FromImage>(&options.mode)) {
-    reading.file = from->image;
-    return plan_repair_from_image(disk, reading, from->slots, from->grown);
-  }
+  const Reading& reading = options.reading.reading;
+  if (const auto* from = std::get_if<FromImage>(&options.mode))
+    return plan_repair_from_image(disk, Image(from->image), reading, from->slots, from->grown);
   const auto* move = std::get_if<Move>(&options.mode);
   return plan_repair_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
 }

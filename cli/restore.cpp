@@ -23,6 +23,7 @@ namespace gptgrow {
 namespace {
 
 struct Options {
+  DiskOptions image;
   RestoreOptions restore;
   bool no_verify = false;
   int yes = 0;
@@ -100,7 +101,7 @@ void show_plan(const Options& options, const Restore& restore, const TargetKind&
     for (const Signature& signature : restore.stale_signatures())
       out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type, in_quotes(signature.label),
                          signature.range.offset);
-  out += message("{}: {}, slots {}{}\n", options.restore.disk.file, format_size(restore.disk().image().size_bytes()),
+  out += message("{}: {}, slots {}{}\n", options.image.file, format_size(restore.disk().image().size_bytes()),
                  used_slots(restore.disk()), how_it_goes_on(restore));
   // Where the question is: a person must not be asked about what went to a file.
   say(out);
@@ -123,9 +124,9 @@ std::vector<std::string> doubts(const Options& options, const Restore& restore, 
     result.emplace_back("is a partition, not a disk: nothing would find the slots inside it");
   struct stat image;
   if (!kind.is_block_device && !restore.contents().partitions.empty() &&
-      ::stat(options.restore.disk.file.c_str(), &image) == 0 && S_ISBLK(image.st_mode))
+      ::stat(options.image.file.c_str(), &image) == 0 && S_ISBLK(image.st_mode))
     result.push_back(message("is a file that holds partitions, and {} is a disk: are the two the wrong way round?",
-                             options.restore.disk.file));
+                             options.image.file));
   return result;
 }
 
@@ -177,7 +178,7 @@ Exit check(const Options& options, Restore& restore)
   const Verification result = verify(pieces, options.restore.target, verify_options, work.monitor());
   if (result.stopped) {
     complain(fmt::format("stopped: {} is restored, but not wholly verified; gptgrow verify {} {} does it",
-                         options.restore.target, options.restore.disk.file, options.restore.target));
+                         options.restore.target, options.image.file, options.restore.target));
     return Exit::trouble;
   }
   try {
@@ -205,7 +206,7 @@ void say_what_was_not_done(const Options& options, const Restore& restore)
                     left->offset, left->end() - 1, target));
   if (options.no_verify && restore.earlier_bytes() != 0)
     complain(fmt::format("note: {} bytes written by an earlier run were not checked; gptgrow verify {} {} does it",
-                         restore.earlier_bytes(), options.restore.disk.file, target));
+                         restore.earlier_bytes(), options.image.file, target));
 }
 
 Exit write_disk(const Options& options, Restore& restore)
@@ -222,13 +223,17 @@ Exit write_disk(const Options& options, Restore& restore)
   return Exit::trouble;
 }
 
-Exit run_restore(const Options& options)
+Exit run_restore(Options options)
 {
-  Restore restore(options.restore);
+  const Image image(options.image.file);
+  options.restore.reading = options.image.reading;
+  if (!options.image.size.empty() || !options.image.reference.empty())
+    options.restore.size = wanted_size(options.image, image);
+  Restore restore(image, options.restore);
   const TargetKind kind = kind_of(options.restore.target);
   show_plan(options, restore, kind);
   for (const std::string& warning : restore.disk().warnings())
-    complain(fmt::format("warning: {}: {}", options.restore.disk.file, warning));
+    complain(fmt::format("warning: {}: {}", options.image.file, warning));
   confirm(options, restore, kind);
   // Nobody may be listening any more when the work is done: that is no failure of it.
   ::signal(SIGPIPE, SIG_IGN);
@@ -249,9 +254,9 @@ void add_restore(CLI::App& app, Run& run)
 {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("restore", "Write IMAGE to TARGET, as a disk of TARGET's size, and verify it");
-  command->add_option("IMAGE", options->restore.disk.file, "A file or block device")->required();
+  command->add_option("IMAGE", options->image.file, "A file or block device")->required();
   command->add_option("TARGET", options->restore.target, "A block device, or a file")->required();
-  add_size_options(*command, options->restore.disk, false);
+  add_size_options(*command, options->image, false);
   const auto set_free_space = [options](const std::string& value) {
     options->restore.free_space = parse_free_space(value);
   };
@@ -264,7 +269,7 @@ void add_restore(CLI::App& app, Run& run)
       ->type_name("FILE");
   command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");
   add_yes_option(*command, options->yes, "Do not ask; twice where TARGET is a partition, or may be in use unseen");
-  add_disk_options(*command, options->restore.disk);
+  add_disk_options(*command, options->image);
   command->callback([&run, options] { run = [options] { return run_restore(*options); }; });
 }
 

@@ -20,13 +20,13 @@ struct Options {
   bool json = false;
 };
 
-Exit run_verify(Options options)
+Exit run_verify(const Options& options)
 {
-  if (same_medium(Image(options.target), Image(options.disk.file)))
+  const Image target(options.target), image(options.disk.file);
+  if (same_medium(target, image))
     refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target,
            options.disk.file);
-  options.disk.reference = options.target;
-  const Disk disk(options.disk);
+  const Disk disk(image, size_of(target), options.disk.reading);
   for (const std::string& warning : disk.warnings())
     complain(fmt::format("warning: {}: {}", options.disk.file, warning));
   const Pieces pieces(disk);

@@ -4,30 +4,21 @@
 
 #include "core/layout.h"
 
-#include <string_view>
-
 namespace gptgrow {
 
-/// What a user asks for, in the words that all front ends share.
-struct DiskOptions {
-  std::string file;
-  std::string size;       // exactly one of these two is set
-  std::string reference;  // the size of this file or block device
-  std::optional<std::uint32_t> sector_size_bytes;
+/// How an image is read, and what is served of it.
+struct Reading {
+  std::optional<std::uint32_t> sector_size_bytes = {};  // none: found from the table
   TableChoice table = TableChoice::primary;
-  Policy policy;
-
-  /// Sets file, size, reference, sector-size, table, old-backup or truncated. Returns false for any other key; throws
-  /// Error for a value that the key does not take, and for a second file, size or reference.
-  bool set(std::string_view key, std::string_view value);
+  Policy policy = {};
 };
 
 /// Every const member may be called from several threads at once, and neither allocates nor locks unless it throws.
 /// Failed system calls are std::system_error.
 class Disk {
 public:
-  /// Opens, checks and plans. Throws Error when anything is refused.
-  explicit Disk(const DiskOptions& options);
+  /// Checks and plans. Throws Error when anything is refused.
+  Disk(Image image, const WantedSize& size, const Reading& reading);
 
   std::uint64_t size_bytes() const { return layout_.regions.size_bytes(); }
   const Image& image() const { return image_; }
@@ -52,8 +43,6 @@ public:
   void prefetch(ByteRange range) const;
 
 private:
-  Disk(const DiskOptions& options, const std::optional<Image>& reference);
-
   Image image_;
   Table table_;
   Layout layout_;

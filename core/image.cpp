@@ -33,7 +33,7 @@ Image::Image(const std::string& path) : path_(path)
     fail(errno, path);
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
     refuse("{}: neither a regular file nor a block device", path);
-  fd_ = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  fd_ = std::make_shared<const FileDescriptor>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd() == -1 || ::fstat(fd(), &status) == -1)
     fail(errno, path);
   if (S_ISREG(status.st_mode)) {

@@ -6,6 +6,7 @@
 #include "core/units.h"
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ struct Extent {
   bool hole = false;
 };
 
-/// An open image. Every member may be called from several threads at once. Failed system calls are std::system_error.
+/// An open image; copies share the open file. Every member may be called from several threads at once. Failed system calls are std::system_error.
 class Image {
 public:
   /// Opens `path` read-only and takes its size. Throws Error when it is neither a regular file nor a block device.
@@ -26,7 +27,7 @@ public:
 
   const std::string& path() const { return path_; }
   std::uint64_t size_bytes() const { return size_bytes_; }
-  int fd() const { return fd_.get(); }
+  int fd() const { return fd_->get(); }
 
   /// The logical sector size of a block device; 0 for a file.
   std::uint32_t device_sector_size_bytes() const { return device_sector_size_bytes_; }
@@ -50,7 +51,7 @@ private:
   void check_not_shrunk(std::uint64_t offset) const;
 
   std::string path_;
-  FileDescriptor fd_;
+  std::shared_ptr<const FileDescriptor> fd_;
   std::uint64_t size_bytes_ = 0;
   std::uint32_t device_sector_size_bytes_ = 0;
 };

@@ -190,6 +190,13 @@ private:
 
 }  // namespace
 
+WantedSize size_of(const Image& reference)
+{
+  if (reference.size_bytes() == 0)
+    refuse("{}: 0 bytes long, expected the file or device whose size the disk gets", reference.path());
+  return {reference.size_bytes(), reference.path(), reference.device_sector_size_bytes()};
+}
+
 Layout plan_layout(const Image& image, const Table& table, const WantedSize& size, const Policy& policy)
 {
   const std::uint64_t size_bytes = size.bytes;

@@ -23,11 +23,15 @@ struct Layout {
   Regions regions;
 };
 
-/// A size, and the path of the file or device whose size it is, for messages; empty: nobody's.
+/// A size, and whose it is.
 struct WantedSize {
   std::uint64_t bytes = 0;
-  std::string of = {};
+  std::string of = {};                  // the path of the file or device that has it, for messages; empty: nobody's
+  std::uint32_t sector_size_bytes = 0;  // of that device; 0: it is none
 };
+
+/// Throws Error when it is 0 bytes long.
+WantedSize size_of(const Image& reference);
 
 /// Plans a disk of `size` from `image` and its `table`. Throws Error when the size is no multiple of the sector
 /// size, too small or too large, or when the image lacks bytes of a partition.

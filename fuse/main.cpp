@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command line of gptgrow-fuse: options, the mount, the loop.
+#include "core/disk_options.h"
 #include "core/error.h"
 #include "core/report/inspection.h"
 #include "core/text.h"
@@ -182,7 +183,7 @@ int run(int argc, char** argv)
   if (!std::filesystem::is_directory(options.mountpoint, ignored))
     refuse("{}: not a directory", options.mountpoint);
 
-  const Disk disk(disk_options);
+  const Disk disk = open_disk(disk_options);
   disk.image().share();
   for (const std::string& warning : disk.warnings())
     complain(message("warning: {}: {}", disk_options.file, warning));

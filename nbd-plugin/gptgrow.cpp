@@ -3,7 +3,7 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
-#include "core/disk.h"
+#include "core/disk_options.h"
 #include "core/error.h"
 
 #include <cerrno>
@@ -73,7 +73,7 @@ int gptgrow_config_complete()
 int gptgrow_get_ready()
 {
   return checked_call([] {
-    disk.emplace(options);
+    disk.emplace(open_disk(options));
     disk->image().share();
     const Table& table = disk->table();
     description = message("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file, disk->size_bytes(),

@@ -36,14 +36,11 @@ struct Expected {
 /// A as a disk of B's size, if it fits.
 std::optional<Expected> expected_on(const Image& a, const FoundTables& tables, std::uint64_t size_bytes)
 {
-  DiskOptions options;
-  options.file = a.path();
-  options.size = fmt::to_string(size_bytes);
-  options.sector_size_bytes = tables.sector_size_bytes;
-  options.table = tables.primary.valid() ? TableChoice::primary : TableChoice::backup;
-  options.policy.truncated = Truncated::allow;
+  const Reading reading{.sector_size_bytes = tables.sector_size_bytes,
+                        .table = tables.primary.valid() ? TableChoice::primary : TableChoice::backup,
+                        .policy = {.truncated = Truncated::allow}};
   try {
-    Structures structures = structures_of(Disk(options));
+    Structures structures = structures_of(Disk(a, {size_bytes}, reading));
     return Expected{std::move(structures.mbr.bytes), std::move(structures.primary_header.bytes),
                     std::move(structures.backup_header.bytes)};
   } catch (const Error&) {

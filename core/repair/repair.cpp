@@ -283,20 +283,19 @@ void check_whole_sectors(const Image& disk, std::uint32_t sector_size_bytes)
 
 }  // namespace
 
-RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
+RepairPlan plan_repair_from_image(const Image& disk, const Image& image, const Reading& reading,
                                   const std::vector<std::uint32_t>& replaced_slots, GrownSlots grown)
 {
-  options.reference = disk.path();
-  if (same_medium(disk, Image(options.file)))
+  if (same_medium(disk, image))
     refuse_with({"relocate", "", "repairs a disk from itself"},
-                "{}: is the image itself, {}: nothing to repair it from", disk.path(), options.file);
-  const FoundTables tables = find_tables(disk, options.sector_size_bytes);
+                "{}: is the image itself, {}: nothing to repair it from", disk.path(), image.path());
+  const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   const FoundTable& counts = table_that_counts(disk, tables);
-  const Disk served(options);
+  const Disk served(image, size_of(disk), reading);
   Structures structures = structures_of(served);
   if (tables.sector_size_bytes != structures.sector_size_bytes)
     refuse("{}: table for {}-byte sectors, expected {} as in {}", disk.path(), tables.sector_size_bytes,
-           structures.sector_size_bytes, options.file);
+           structures.sector_size_bytes, image.path());
   check_whole_sectors(disk, structures.sector_size_bytes);
 
   const std::uint64_t slot_count =
@@ -316,7 +315,7 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
     keep_grown(disk, structures, served.layout().primary, kept, entries);
     entries = used_entries(structures.array(), structures.entry_size_bytes);
   }
-  check_same_partitions(disk, found, options.file, entries, replaced_slots);
+  check_same_partitions(disk, found, image.path(), entries, replaced_slots);
   check_nothing_lost(disk, tables, entries, replaced_slots);
   std::ranges::copy_if(found, std::back_inserter(entries),
                        [&](const Entry& entry) { return !contains(replaced_slots, entry.slot); });
@@ -326,10 +325,9 @@ RepairPlan plan_repair_from_image(const Image& disk, DiskOptions options,
   return plan;
 }
 
-RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const std::vector<SlotMove>& moves)
+RepairPlan plan_repair_in_place(const Image& disk, Reading reading, const std::vector<SlotMove>& moves)
 {
-  options.file = options.reference = disk.path();
-  const FoundTables tables = find_tables(disk, options.sector_size_bytes);
+  const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid()) {
     if (!moves.empty())
@@ -338,14 +336,14 @@ RepairPlan plan_repair_in_place(const Image& disk, DiskOptions options, const st
                   "it back, or make it whole, first",
                   disk.path()),
           {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
-    if (options.table != TableChoice::backup) {
+    if (reading.table != TableChoice::backup) {
       check_own_backup(disk, tables);
       check_nothing_lost(disk, tables, used_entries(tables.backup->array, tables.backup->header.entry_size_bytes()),
                          {});
     }
-    options.table = TableChoice::backup;
+    reading.table = TableChoice::backup;
   }
-  const Disk served(options);
+  const Disk served(disk, size_of(disk), reading);
   Structures structures = structures_of(served);
   check_whole_sectors(disk, structures.sector_size_bytes);
   if (!moves.empty())

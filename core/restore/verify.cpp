@@ -18,11 +18,11 @@ namespace gptgrow {
 
 namespace {
 
-std::optional<Comparison> diagnose(const std::string& image, const Image& target,
+std::optional<Comparison> diagnose(const Image& image, const Image& target,
                                    std::optional<std::uint32_t> sector_size_bytes)
 {
   try {
-    return compare(Image(image), Image(target.path()), sector_size_bytes);
+    return compare(image, target, sector_size_bytes);
   } catch (const Error&) {
     return std::nullopt;  // no table to speak of
   }
@@ -146,7 +146,7 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   if (!result.table.empty())
     look_for_cut_off(pieces.structures(), read, result);
   if (!result.table.empty() && !result.cut_off)
-    result.comparison = diagnose(pieces.disk().image().path(), target, pieces.disk().table().sector_size_bytes);
+    result.comparison = diagnose(pieces.disk().image(), target, pieces.disk().table().sector_size_bytes);
   if (!options.data || result.cut_off == CutOff::in_data)
     return result;
   result.data_compared = true;

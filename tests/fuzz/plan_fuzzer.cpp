@@ -4,7 +4,7 @@
 // Input: 8 bytes of size, 1 byte of options, then the image. Options: bit 0 table=backup, 1 old-backup=keep,
 // 2 truncated=allow, 3-4 sector size (found, 512, 4096), 5 the size is relative to the image, 6 the fuzzer's CRCs are
 // made right first, so that it gets past them.
-#include "core/disk.h"
+#include "core/disk_options.h"
 #include "core/error.h"
 
 #include <array>
@@ -109,8 +109,8 @@ void check_served_table(const Disk& disk)
 /// A disk of the image's own size whose backup was valid is the image.
 void check_own_size(const Disk& disk, const DiskOptions& options)
 {
-  if (disk.size_bytes() != disk.image().size_bytes() || options.table == TableChoice::backup || !disk.table().backup ||
-      disk.table().primary.alternate_lba() != disk.layout().primary.alternate_lba() ||
+  if (disk.size_bytes() != disk.image().size_bytes() || options.reading.table == TableChoice::backup ||
+      !disk.table().backup || disk.table().primary.alternate_lba() != disk.layout().primary.alternate_lba() ||
       disk.table().primary.last_usable_lba() != disk.layout().primary.last_usable_lba())
     return;
   std::vector<std::byte> image(disk.image().size_bytes());
@@ -149,7 +149,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const unsigned sector_size = flags >> 3 & 3; sector_size == 1 || sector_size == 2)
     options.set("sector-size", sector_size == 1 ? "512" : "4096");
   try {
-    const Disk disk(options);
+    const Disk disk = open_disk(options);
     check_regions(disk);
     check_bytes(disk);
     check_served_table(disk);

@@ -19,10 +19,7 @@ inline void write_all(const TemporaryFile& file, const std::vector<std::byte>& b
   file.write(0, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-inline gptgrow::DiskOptions options_for(const TemporaryFile& file, std::uint64_t size_bytes)
+inline gptgrow::Disk disk_of(const TemporaryFile& file, std::uint64_t size_bytes, const gptgrow::Reading& reading = {})
 {
-  gptgrow::DiskOptions options;
-  options.file = file.path();
-  options.size = std::to_string(size_bytes);
-  return options;
+  return gptgrow::Disk(gptgrow::Image(file.path()), {size_bytes}, reading);
 }

@@ -38,7 +38,7 @@ TEST_CASE("A grown disk is table, data, zeros of the old backup, free space, tab
 {
   const TemporaryFile file;
   write_all(file, two_partitions().bytes());
-  const Disk disk(options_for(file, 1000 * 512));
+  const Disk disk = disk_of(file, 1000 * 512);
   const Pieces pieces(disk);
   CHECK(joined(pieces) == std::vector<std::pair<ByteRange, Kind>>{{sectors(0, 34), Kind::table},
                                                                   {sectors(34, 479), Kind::data},
@@ -52,7 +52,7 @@ TEST_CASE("A disk of the image's size has no free space")
 {
   const TemporaryFile file;
   write_all(file, two_partitions().bytes());
-  const Disk disk(options_for(file, 512 * 512));
+  const Disk disk = disk_of(file, 512 * 512);
   const Pieces pieces(disk);
   CHECK(joined(pieces) == std::vector<std::pair<ByteRange, Kind>>{{sectors(0, 34), Kind::table},
                                                                   {sectors(34, 479), Kind::data},
@@ -64,7 +64,7 @@ TEST_CASE("A shrunk disk has its table at its own end")
 {
   const TemporaryFile file;
   write_all(file, two_partitions().bytes());
-  const Disk disk(options_for(file, 440 * 512));
+  const Disk disk = disk_of(file, 440 * 512);
   const Pieces pieces(disk);
   CHECK(joined(pieces).back() == std::pair(sectors(407, 440), Kind::table));
   CHECK(pieces.free_space().size == 0);
@@ -75,9 +75,7 @@ TEST_CASE("What is missing of a partition is a hole, not free space")
   const TemporaryFile file;
   write_all(file, two_partitions().bytes());
   file.resize(300 * 512);
-  DiskOptions options = options_for(file, 1000 * 512);
-  options.policy.truncated = Truncated::allow;
-  const Disk disk(options);
+  const Disk disk = disk_of(file, 1000 * 512, {.policy = {.truncated = Truncated::allow}});
   const Pieces pieces(disk);
   CHECK(pieces.at({300 * 512, 1 << 20}).kind == Kind::hole);
   CHECK(pieces.free_space() == sectors(400, 967));
@@ -87,7 +85,7 @@ TEST_CASE("A piece is clipped to what is asked for")
 {
   const TemporaryFile file;
   write_all(file, two_partitions().bytes());
-  const Disk disk(options_for(file, 1000 * 512));
+  const Disk disk = disk_of(file, 1000 * 512);
   const Pieces pieces(disk);
   CHECK(pieces.at({1, 10}).range == ByteRange{1, 10});
   CHECK(pieces.at({34 * 512 - 1, 10}).range == ByteRange{34 * 512 - 1, 1});

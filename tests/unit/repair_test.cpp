@@ -183,11 +183,9 @@ public:
   RepairPlan plan(const Bytes& state)
   {
     disk_.store(state);
-    DiskOptions options;
-    options.file = image_.path();
     if (scenario_.relocate)
       return plan_repair_in_place(Image(disk_.path()), {}, {});
-    return plan_repair_from_image(Image(disk_.path()), options, {});
+    return plan_repair_from_image(Image(disk_.path()), Image(image_.path()), {}, {});
   }
 
   std::vector<gptgrow::Write> undo(const Bytes& state, const RepairPlan& plan)

@@ -46,7 +46,7 @@ struct Fixture {
   Fixture()
       : disk([&] {
           write_all(image, large_disk().bytes());
-          return options_for(image, kSectors * 512);
+          return disk_of(image, kSectors * 512);
         }()),
         pieces(disk),
         fd(::open(target.path().c_str(), O_RDWR))
