@@ -4,7 +4,7 @@
 // the image. A tool that zeroes what is zeros already so leaves no mark, and takes none.
 #include "core/repair/tool_traces.h"
 
-#include "core/mbr.h"
+#include "core/repair/mbr_traces.h"
 
 #include <algorithm>
 #include <set>
@@ -15,15 +15,6 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 using Kind = SlotDifference::Kind;
-
-/// Who writes the table, and so what becomes of all but the entries.
-enum class Writer {
-  copy,  // nothing is written but the image
-  gdisk,
-  fdisk,   // libfdisk, a table that it has read
-  sfdisk,  // libfdisk, a new table from a dump
-  parted,
-};
 
 /// What becomes of the entries.
 enum class Edit {
@@ -53,28 +44,6 @@ constexpr Tool kMeasured[] = {
     {"parted, partitions edited", Writer::parted, Edit::other},
 };
 
-/// The table of a disk, and what lies before and behind it.
-struct Side {
-  std::vector<std::byte> mbr;  // a whole sector
-  const FoundTables& tables;
-  Lba last_lba;
-
-  const Header& header() const { return tables.primary.header; }
-  Bytes record(std::size_t i) const { return Bytes(mbr).subspan(446 + 16 * i, 16); }
-};
-
-bool same_part(Bytes a, Bytes b, std::size_t offset, std::size_t size)
-{
-  return std::ranges::equal(a.subspan(offset, size), b.subspan(offset, size));
-}
-
-bool is_hybrid(Bytes mbr)
-{
-  const auto records = mbr_records(mbr);
-  return std::ranges::any_of(
-      records, [](const MbrRecord& record) { return record.os_type != 0 && record.os_type != kGptProtective; });
-}
-
 class Judge {
 public:
   Judge(const Comparison& comparison, bool b_is_mirrored)
@@ -82,7 +51,7 @@ public:
         b_is_mirrored_(b_is_mirrored),
         a_(side(comparison.a, comparison.tables_a)),
         b_(side(comparison.b, comparison.tables_b)),
-        hybrid_(is_hybrid(a_.mbr))
+        mbr_(a_, b_, comparison.slots)
   {
   }
 
@@ -92,7 +61,7 @@ public:
       return false;
     if (tool.writer == Writer::copy)
       return is_copy();
-    return b_is_mirrored_ && mbr(tool.writer) && (is_emptied(tool) || (header(tool.writer) && entries(tool)));
+    return b_is_mirrored_ && mbr_.could_be(tool.writer) && (is_emptied(tool) || (header(tool.writer) && entries(tool)));
   }
 
 private:
@@ -106,91 +75,6 @@ private:
     return a_.last_lba < b_.last_lba && a_.mbr == b_.mbr &&
            std::ranges::equal(a_.header().sector(), b_.header().sector()) &&
            a_.tables.primary.array == b_.tables.primary.array;
-  }
-
-  // MBR
-
-  bool mbr(Writer writer) const
-  {
-    const auto kept = [&](std::size_t offset, std::size_t size) { return same_part(a_.mbr, b_.mbr, offset, size); };
-    // Of a larger sector some write 512 bytes, and zeros behind them.
-    const bool is_padded = writer == Writer::gdisk || writer == Writer::sfdisk;
-    if (!kept(0, 440) || !(is_padded ? is_zero(Bytes(b_.mbr).subspan(512)) : kept(512, a_.mbr.size() - 512)))
-      return false;
-    const bool signature_kept = kept(440, 6), signature_zero = is_zero(Bytes(b_.mbr).subspan(440, 6));
-    switch (writer) {
-    case Writer::gdisk:
-      if (hybrid_ && is_hybrid(b_.mbr))
-        return signature_kept && records_kept();
-      return (!hybrid_ || records_kept()) && signature_zero && protective(0, Chs::calculated);
-    case Writer::fdisk: return signature_kept && (hybrid_ ? kept(446, 64) : protective(0, Chs::largest));
-    case Writer::sfdisk: return signature_zero && protective(0, Chs::largest);
-    case Writer::parted:
-      return signature_kept && protective(a_.record(0)[0] == std::byte{0x80} ? 0x80 : 0, Chs::largest);
-    case Writer::copy: break;
-    }
-    return false;
-  }
-
-  /// What EndingCHS is: calculated means from a geometry that only that machine knows.
-  enum class Chs { largest, calculated };
-
-  bool ending_chs(Chs chs) const
-  {
-    // No geometry of fewer heads is in use: on a larger disk the calculation may end at the largest value too.
-    constexpr std::uint64_t kLeastLimit = 1024 * 16 * 63;
-    const bool is_largest = to_hex(b_.record(0).subspan(5, 3)) == "ffffff";
-    return is_largest == (chs == Chs::largest) || (chs == Chs::calculated && b_.last_lba.value >= kLeastLimit);
-  }
-
-  /// The first record protects the whole disk, as it is written anew.
-  bool protective(std::uint8_t boot_indicator, Chs chs) const
-  {
-    const Bytes first = b_.record(0);
-    const auto size = static_cast<std::uint32_t>(std::min<std::uint64_t>(b_.last_lba.value, UINT32_MAX));
-    return first[0] == std::byte{boot_indicator} && to_hex(first.subspan(1, 3)) == "000200" &&
-           first[4] == std::byte{kGptProtective} && ending_chs(chs) && get_field<std::uint32_t>(first, 8) == 1 &&
-           get_field<std::uint32_t>(first, 12) == size && is_zero(Bytes(b_.mbr).subspan(462, 48)) &&
-           get_field<std::uint16_t>(b_.mbr, 510) == 0xaa55;
-  }
-
-  /// All but the CHS of the records for partitions, each of which gdisk deletes with its partition; those that protect
-  /// the rest may be fitted around them. With the last of them the MBR is written anew.
-  bool records_kept() const
-  {
-    const auto a = mbr_records(a_.mbr), b = mbr_records(b_.mbr);
-    const bool anew = !is_hybrid(b_.mbr);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      const bool emptied = anew || is_zero(b_.record(i));
-      if (a[i].os_type == 0 || a[i].os_type == kGptProtective) {
-        if (!anew && a[i] != b[i] && (a[i].os_type == 0 || b[i].os_type != kGptProtective))
-          return false;
-      } else if (emptied ? !may_be_deleted(a[i]) : a[i] != b[i] || is_deleted(a[i]))
-        return false;
-    }
-    return true;
-  }
-
-  static bool lies_at(const Entry& entry, const MbrRecord& record)
-  {
-    const std::uint64_t first = record.starting_lba;
-    return entry.first_lba == Lba{first} && entry.last_lba == Lba{first + record.size_in_lba - 1};
-  }
-
-  /// A changed partition may have been deleted and made again.
-  bool may_be_deleted(const MbrRecord& record) const
-  {
-    return std::ranges::any_of(comparison_.slots, [&](const SlotDifference& slot) {
-      return (slot.kind == Kind::only_in_a || slot.kind == Kind::changed) &&
-             lies_at(entry_in(a_.tables.primary, slot.slot_a), record);
-    });
-  }
-
-  bool is_deleted(const MbrRecord& record) const
-  {
-    const auto is_there = [&](const Entry& entry) { return lies_at(entry, record); };
-    const auto left = used_entries(b_.tables.primary.array, b_.header().entry_size_bytes());
-    return may_be_deleted(record) && std::ranges::none_of(left, is_there);
   }
 
   // Headers
@@ -342,7 +226,7 @@ private:
   const Comparison& comparison_;
   bool b_is_mirrored_;
   Side a_, b_;
-  bool hybrid_;
+  MbrTraces mbr_;
 };
 
 /// Not measured here: known by what they leave and may leave.
