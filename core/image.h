@@ -19,7 +19,8 @@ struct Extent {
   bool hole = false;
 };
 
-/// An open image; copies share the open file. Every member may be called from several threads at once. Failed system calls are std::system_error.
+/// An open image; copies share the open file. Every member may be called from several threads at once. Failed system calls
+/// are std::system_error.
 class Image {
 public:
   /// Opens `path` read-only and takes its size. Throws Error when it is neither a regular file nor a block device.
@@ -40,8 +41,8 @@ public:
   /// size_bytes() and is not empty. EIO when the file has become shorter; where holes cannot be told, all is data.
   Extent extent(ByteRange range) const;
 
-  /// Tells those who would overwrite the image that it is in use, until this object is gone and in every process that has
-  /// inherited it: by locks of both kinds, shared, where the file system has them. Readers, and QEMU, do not mind.
+  /// Tells those who would overwrite the image that it is in use, until this object and its copies are gone, and in every process
+  /// that has inherited them: by locks of both kinds, shared, where the file system has them. Readers, and QEMU, do not mind.
   void share() const;
 
   /// Asks the kernel to read the bytes ahead.

@@ -4,4 +4,4 @@
 # One at a time: losetup opens for writing what it has found free, and that may by then be the device of another test.
 file=$1
 shift
-exec flock "/tmp/gptgrow-tests-loop.lock" losetup --find --show "$@" "$file"
+exec flock /dev/loop-control losetup --find --show "$@" "$file"

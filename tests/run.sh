@@ -26,7 +26,8 @@ check() {
 build() { # build PRESET [TARGET...]
   local catch2_main=$PWD/build/dev/tests/libcatch2-main.a
   [ "$1" != dev ] || catch2_main=
-  if ! { cmake --preset "$1" -D "GPTGROW_CATCH2_MAIN=$catch2_main" && cmake --build --preset "$1" ${2+--target "${@:2}"}; } >"build/$1.log" 2>&1; then
+  if ! { cmake --preset "$1" -D "GPTGROW_CATCH2_MAIN=$catch2_main" &&
+    cmake --build --preset "$1" ${2+--target "${@:2}"}; } >"build/$1.log" 2>&1; then
     cat "build/$1.log"
     return 1
   fi

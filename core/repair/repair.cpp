@@ -55,14 +55,12 @@ void check_nothing_lost(const Image& disk, const FoundTables& tables, const std:
                         const std::vector<std::uint32_t>& replaced_slots)
 {
   std::vector<Entry> lost = lost_with(disk, tables.primary, kept);
-  std::erase_if(
-      lost, [&](const Entry& entry) { return std::ranges::find(replaced_slots, entry.slot) != replaced_slots.end(); });
+  std::erase_if(lost, [&](const Entry& entry) { return contains(replaced_slots, entry.slot); });
   if (lost.empty())
     return;
   const Entry& entry = lost.front();
   refuse("{}: the damaged primary table still shows a partition that would be lost: slot {}, LBA {}-{}, GUID {}{}; "
-         "nothing is "
-         "written",
+         "nothing is written",
          disk.path(), entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid),
          lost.size() == 1 ? "" : fmt::format(", and {} more", lost.size() - 1));
 }

@@ -2,14 +2,13 @@
 #include "core/restore/restore.h"
 
 #include "core/error.h"
-#include "core/restore/fill.h"
+#include "core/restore/filling.h"
 #include "core/restore/image_state.h"
 #include "core/restore/taken_space.h"
 #include "core/restore/unfinished_mark.h"
 #include "core/size.h"
 #include "core/target/direct.h"
 #include "core/target/durable_file.h"
-#include "core/target/medium.h"
 #include "core/target/relation.h"
 
 #include <boost/uuid/random_generator.hpp>

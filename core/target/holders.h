@@ -42,8 +42,9 @@ struct Holding {
   std::vector<FileDescriptor> claims;
 };
 
-/// Of the file or block device `path`, which `status` is of. Who has a device open for a moment is waited for. Locks on that itself are not looked for, but for other nodes of the same device: who writes
-/// takes its own. Not a file's own file system: that is mounted, and none of the file's bytes is thereby another's.
+/// Of the file or block device `path`, which `status` is of. Who has a device open for writing is given a second to be done
+/// with it. Locks on `path` itself are not looked for, but for other nodes of the same device: who writes takes its own. Not
+/// a file's own file system: that is mounted, and none of the file's bytes is thereby another's.
 Holding find_holders(const std::string& path, const struct stat& status);
 
 }  // namespace gptgrow

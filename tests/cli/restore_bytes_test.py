@@ -75,7 +75,7 @@ def main():
                         waiting.append(pool.submit(check, folder, image, size, *next(ways)))
             restored = sum(each.result() for each in waiting)
         print(f"{restored} restores of {len(images)} images, {len(waiting) - restored} refused")
-        assert restored > len(images) // 2
+        assert restored > len(waiting) // 2
 
 
 main()

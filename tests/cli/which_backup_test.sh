@@ -55,6 +55,7 @@ for name in two-backups-old-header-and-array-512 two-backups-foreign-guid-and-ar
 done
 relocated 2 two-backups-foreign-alone-512
 says err "seems to be of another disk"
+says err "; --table backup would take it"
 cmp two-backups-foreign-alone-512.raw disk.raw || fail "a foreign table is written"
 relocated 0 two-backups-foreign-alone-512 --table backup
 says err "may be of another disk"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/restore/fill.h"
+#include "core/restore/filling.h"
 
 #include "core/restore/transfer.h"
 
