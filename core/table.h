@@ -4,7 +4,7 @@
 
 #include "core/entry.h"
 #include "core/header.h"
-#include "core/image.h"
+#include "core/source/file_source.h"
 
 #include <optional>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fuse/read_ahead.h"
 
-#include "core/file_descriptor.h"
+#include "core/source/file_descriptor.h"
 
 #include <cstdio>
 

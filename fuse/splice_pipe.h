@@ -2,7 +2,7 @@
 // A pipe that holds bytes of a file, without copying them, until it is certain that all are there.
 #pragma once
 
-#include "core/file_descriptor.h"
+#include "core/source/file_descriptor.h"
 #include "core/units.h"
 
 namespace gptgrow {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/target/block_graph.h"
 
-#include "core/file_descriptor.h"
+#include "core/source/file_descriptor.h"
 #include "core/target/sysfs.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/target/direct.h"
 
-#include "core/file_io.h"
+#include "core/source/file_io.h"
 #include "core/target/sysfs.h"
 
 #include <fmt/core.h>

@@ -2,7 +2,7 @@
 // Past the kernel's page cache: what a medium holds, not what is remembered of it.
 #pragma once
 
-#include "core/file_descriptor.h"
+#include "core/source/file_descriptor.h"
 
 #include <cstddef>
 #include <cstdint>

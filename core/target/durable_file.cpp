@@ -2,7 +2,7 @@
 #include "core/target/durable_file.h"
 
 #include "core/error.h"
-#include "core/image.h"
+#include "core/source/file_source.h"
 
 #include <cerrno>
 #include <filesystem>

@@ -2,7 +2,7 @@
 // Who holds any byte of a disk or file, at any depth above or below it.
 #pragma once
 
-#include "core/file_descriptor.h"
+#include "core/source/file_descriptor.h"
 
 #include <string>
 #include <vector>

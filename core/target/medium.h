@@ -2,7 +2,7 @@
 // What is behind a path: the same disk under other names, and what it is.
 #pragma once
 
-#include "core/image.h"
+#include "core/source/file_source.h"
 
 #include <sys/types.h>
 

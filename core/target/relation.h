@@ -2,7 +2,7 @@
 // Whether an image and a target are made of the same bytes, or one lies on the other.
 #pragma once
 
-#include "core/image.h"
+#include "core/source/file_source.h"
 
 #include <string>
 #include <vector>

@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/fields.h"
-#include "core/file_io.h"
+#include "core/source/file_io.h"
 #include "core/target/direct.h"
 #include "core/target/durable_file.h"
 #include "core/target/holders.h"

@@ -2,8 +2,8 @@
 // The one place of the project that writes to a disk.
 #pragma once
 
-#include "core/file_descriptor.h"
-#include "core/image.h"
+#include "core/source/file_descriptor.h"
+#include "core/source/file_source.h"
 
 #include <atomic>
 #include <optional>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/image.h"
+#include "core/source/file_source.h"
 
 #include "core/error.h"
-#include "core/file_io.h"
+#include "core/source/file_io.h"
 
 #include <cerrno>
 #include <system_error>

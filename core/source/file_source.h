@@ -2,7 +2,7 @@
 // The image: a file or block device that is only ever read.
 #pragma once
 
-#include "core/file_descriptor.h"
+#include "core/source/file_descriptor.h"
 #include "core/units.h"
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/error.h"
-#include "core/image.h"
+#include "core/source/file_source.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/temporary_file.h"
 

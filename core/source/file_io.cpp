@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/file_io.h"
+#include "core/source/file_io.h"
 
 #include <fmt/core.h>
 
