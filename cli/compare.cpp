@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include "core/report/comparison_report.h"
+#include "core/source/open_source.h"
 
 #include <memory>
 
@@ -18,7 +19,7 @@ struct Options {
 Exit compare_disks(const Options& options)
 {
   const Comparison comparison =
-      compare(Image(options.a), Image(options.b), options.sector_size.reading.sector_size_bytes);
+      compare(open_source(options.a), open_source(options.b), options.sector_size.reading.sector_size_bytes);
   if (options.json)
     write_json(comparison, print);
   else

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include "core/report/inspection.h"
+#include "core/source/open_source.h"
 
 #include <memory>
 
@@ -17,7 +18,7 @@ struct Options {
 
 Exit inspect_disk(const Options& options)
 {
-  const Inspection inspection = inspect(Image(options.disk), options.sector_size.reading.sector_size_bytes);
+  const Inspection inspection = inspect(*open_source(options.disk), options.sector_size.reading.sector_size_bytes);
   print(options.json ? to_json(inspection) : to_text(inspection, stdout_style()));
   if (inspection.table)
     return Exit::same;

@@ -5,6 +5,7 @@
 #include "core/repair/undo.h"
 #include "core/report/changes_report.h"
 #include "core/report/repair_report.h"
+#include "core/source/open_source.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -92,11 +93,11 @@ std::string default_undo_path(const std::string& disk)
   return path;
 }
 
-RepairPlan plan(const Options& options, const Image& disk)
+RepairPlan plan(const Options& options, const Source& disk)
 {
   const Reading& reading = options.reading.reading;
   if (const auto* from = std::get_if<FromImage>(&options.mode))
-    return plan_repair_from_image(disk, Image(from->image), reading, from->slots, from->grown);
+    return plan_repair_from_image(disk, *open_source(from->image), reading, from->slots, from->grown);
   const auto* move = std::get_if<Move>(&options.mode);
   return plan_repair_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
 }
@@ -147,24 +148,29 @@ void write_all(DeviceTarget& target, const std::vector<Write>& writes)
     complain("note: " + *reason);
 }
 
-/// Holds DISK in `target` where it is to be written. Throws Error where it may be in use unseen, unless --yes was given
-/// twice.
-void hold_disk(const Options& options, std::optional<DeviceTarget>& target)
+/// DISK: held where it is to be written, before it is looked at, so that nothing changes in between. Throws Error where it may
+/// be in use unseen, unless --yes was given twice.
+struct OpenDisk {
+  std::shared_ptr<const Source> source;
+  std::shared_ptr<DeviceTarget> target;  // the same; none where nothing is to be written
+};
+
+OpenDisk open_disk(const Options& options)
 {
   if (!options.apply)
-    return;
-  target.emplace(options.disk);
+    return {open_source(options.disk), nullptr};
+  const auto target = std::make_shared<DeviceTarget>(options.disk);
   if (!target->unseen_holders().empty() && options.yes < 2)
     refuse("{}: {}; --yes --yes repairs it all the same; nothing is written", options.disk,
            fmt::to_string(fmt::join(target->unseen_holders(), "; ")));
+  return {target, target};
 }
 
 Exit take_back(const Options& options, const std::string& undo_path)
 {
   const Undo undo = load_undo(undo_path);
-  std::optional<DeviceTarget> target;
-  hold_disk(options, target);
-  const std::vector<Write> writes = plan_undo(Image(options.disk), undo);
+  const auto [disk, target] = open_disk(options);
+  const std::vector<Write> writes = plan_undo(*disk, undo);
   for (const Write& write : writes)
     print(message("{}: {} bytes {}-{}, {}\n", options.disk, target ? "put back" : "would put back", write.offset,
                   write.range().end() - 1, write.what));
@@ -183,10 +189,8 @@ Exit take_back(const Options& options, const std::string& undo_path)
 
 Exit repair(const Options& options)
 {
-  // Held before it is looked at, so that nothing changes in between.
-  std::optional<DeviceTarget> target;
-  hold_disk(options, target);
-  const RepairPlan repair_plan = plan(options, Image(options.disk));
+  const auto [disk, target] = open_disk(options);
+  const RepairPlan repair_plan = plan(options, *disk);
   show(options, repair_plan);
   const auto* from_image = std::get_if<FromImage>(&options.mode);
   for (const std::string& warning : repair_plan.warnings)

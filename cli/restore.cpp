@@ -6,6 +6,7 @@
 #include "core/report/verification_report.h"
 #include "core/restore/restore.h"
 #include "core/size.h"
+#include "core/source/open_source.h"
 #include "core/target/medium.h"
 
 #include <fmt/format.h>
@@ -172,10 +173,13 @@ std::string state_of_target(const Options& options, const Restore& restore)
 
 Exit check(const Options& options, Restore& restore)
 {
+  const std::string& target = options.restore.target;
+  if (!same_medium(*open_source(target), restore.target()))
+    refuse("{}: is not what was written any more: something else has that name now", target);
   const Pieces& pieces = restore.pieces();
-  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero, restore.target().fd()};
+  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero};
   LongWork work;
-  const Verification result = verify(pieces, options.restore.target, verify_options, work.monitor());
+  const Verification result = verify(pieces, restore.target(), verify_options, work.monitor());
   if (result.stopped) {
     complain(fmt::format("stopped: {} is restored, but not wholly verified; gptgrow verify {} {} does it",
                          options.restore.target, options.image.file, options.restore.target));
@@ -225,10 +229,10 @@ Exit write_disk(const Options& options, Restore& restore)
 
 Exit run_restore(Options options)
 {
-  const Image image(options.image.file);
+  const auto image = open_source(options.image.file);
   options.restore.reading = options.image.reading;
   if (!options.image.size.empty() || !options.image.reference.empty())
-    options.restore.size = wanted_size(options.image, image);
+    options.restore.size = wanted_size(options.image, *image);
   Restore restore(image, options.restore);
   const TargetKind kind = kind_of(options.restore.target);
   show_plan(options, restore, kind);

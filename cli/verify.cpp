@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/report/verification_report.h"
+#include "core/source/open_source.h"
 #include "core/target/medium.h"
 
 #include <memory>
@@ -22,17 +23,18 @@ struct Options {
 
 Exit run_verify(const Options& options)
 {
-  const Image target(options.target), image(options.disk.file);
-  if (same_medium(target, image))
+  const DirectSource target(options.target);
+  const auto image = open_source(options.disk.file);
+  if (same_medium(target, *image))
     refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target,
            options.disk.file);
   const Disk disk(image, size_of(target), options.disk.reading);
   for (const std::string& warning : disk.warnings())
     complain(fmt::format("warning: {}: {}", options.disk.file, warning));
   const Pieces pieces(disk);
-  const VerifyOptions verify_options{!options.table_only, options.free_space, -1};
+  const VerifyOptions verify_options{!options.table_only, options.free_space};
   LongWork work;
-  const Verification result = verify(pieces, options.target, verify_options, work.monitor());
+  const Verification result = verify(pieces, target, verify_options, work.monitor());
   print(options.json ? to_json(result, pieces, options.target, verify_options)
                      : to_text(result, pieces, options.target, verify_options, stdout_style()));
   if (!options.json && result.data_compared && !options.free_space && pieces.free_space().size != 0)

@@ -9,7 +9,7 @@ namespace {
 
 /// The sector size under which the disk will be seen: that of the device it is made for, else the image device's; else the
 /// user's word; else what nearly every disk has.
-std::uint32_t context_sector_size_bytes(const Image& image, const WantedSize& size, const Reading& reading)
+std::uint32_t context_sector_size_bytes(const Source& image, const WantedSize& size, const Reading& reading)
 {
   if (size.sector_size_bytes != 0)
     return size.sector_size_bytes;
@@ -31,16 +31,16 @@ std::uint64_t source_offset(const Region& region, std::uint64_t offset)
 
 }  // namespace
 
-Disk::Disk(Image image, const WantedSize& size, const Reading& reading)
+Disk::Disk(std::shared_ptr<const Source> image, const WantedSize& size, const Reading& reading)
     : image_(std::move(image)),
-      table_(choose_table(image_, find_tables(image_, reading.sector_size_bytes), reading.table)),
-      layout_(plan_layout(image_, table_, size, reading.policy)),
+      table_(choose_table(*image_, find_tables(*image_, reading.sector_size_bytes), reading.table)),
+      layout_(plan_layout(*image_, table_, size, reading.policy)),
       warnings_(table_.warnings)
 {
-  const std::uint64_t image_sectors = image_.size_bytes() / table_.sector_size_bytes;
+  const std::uint64_t image_sectors = image_->size_bytes() / table_.sector_size_bytes;
   for (std::string& warning : missing_data(table_, Lba{image_sectors - 1}))
     warnings_.push_back(std::move(warning));
-  if (auto warning = sector_size_warning(table_, context_sector_size_bytes(image_, size, reading)))
+  if (auto warning = sector_size_warning(table_, context_sector_size_bytes(*image_, size, reading)))
     warnings_.push_back(std::move(*warning));
 }
 
@@ -50,12 +50,12 @@ void Disk::read(std::uint64_t offset, std::span<std::byte> buffer) const
     const Region& region = layout_.regions.at(offset);
     const ByteRange part = common(region, {offset, buffer.size()});
     const auto target = buffer.first(part.size);
-    switch (region.source) {
-    case Source::image: image_.read(source_offset(region, offset), target); break;
-    case Source::own:
+    switch (region.origin) {
+    case Origin::image: image_->read(source_offset(region, offset), target); break;
+    case Origin::own:
       std::memcpy(target.data(), layout_.own_bytes.data() + source_offset(region, offset), target.size());
       break;
-    case Source::hole: std::memset(target.data(), 0, target.size()); break;
+    case Origin::hole: std::memset(target.data(), 0, target.size()); break;
     }
     buffer = buffer.subspan(part.size);
     offset = part.end();
@@ -66,17 +66,17 @@ Extent Disk::extent(ByteRange range) const
 {
   const Region& region = layout_.regions.at(range.offset);
   const ByteRange part = common(region, range);
-  if (region.source == Source::image)
-    return image_.extent({source_offset(region, part.offset), part.size});
-  return {part.size, region.source == Source::hole};
+  if (region.origin == Origin::image)
+    return image_->extent({source_offset(region, part.offset), part.size});
+  return {part.size, region.origin == Origin::hole};
 }
 
-std::optional<std::uint64_t> Disk::image_offset(ByteRange range) const
+std::optional<FileRange> Disk::file_range(ByteRange range) const
 {
   const Region& region = layout_.regions.at(range.offset);
-  if (region.source != Source::image || common(region, range) != range)
+  if (region.origin != Origin::image || common(region, range) != range)
     return std::nullopt;
-  return source_offset(region, range.offset);
+  return image_->file_range({source_offset(region, range.offset), range.size});
 }
 
 void Disk::prefetch(ByteRange range) const
@@ -84,8 +84,8 @@ void Disk::prefetch(ByteRange range) const
   while (range.size != 0) {
     const Region& region = layout_.regions.at(range.offset);
     const ByteRange part = common(region, range);
-    if (region.source == Source::image)
-      image_.prefetch({source_offset(region, part.offset), part.size});
+    if (region.origin == Origin::image)
+      image_->prefetch({source_offset(region, part.offset), part.size});
     range = {part.end(), range.size - part.size};
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The disk that is served: an image, seen through a layout.
+// The disk that is served: an image, seen through a layout; itself a source.
 #pragma once
 
 #include "core/layout.h"
@@ -13,37 +13,35 @@ struct Reading {
   Policy policy = {};
 };
 
-/// Every const member may be called from several threads at once, and neither allocates nor locks unless it throws.
-/// Failed system calls are std::system_error.
-class Disk {
+/// No const member allocates or locks unless it throws.
+class Disk final : public Source {
 public:
   /// Checks and plans. Throws Error when anything is refused.
-  Disk(Image image, const WantedSize& size, const Reading& reading);
+  Disk(std::shared_ptr<const Source> image, const WantedSize& size, const Reading& reading);
 
-  std::uint64_t size_bytes() const { return layout_.regions.size_bytes(); }
-  const Image& image() const { return image_; }
+  const Source& image() const { return *image_; }
   const Table& table() const { return table_; }
   const Layout& layout() const { return layout_; }
 
   /// What the user should know, a sentence each, without the image's name.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  /// Fills `buffer` with the disk's bytes at `offset`. Precondition: they lie inside size_bytes().
-  void read(std::uint64_t offset, std::span<std::byte> buffer) const;
+  /// The image's.
+  const std::string& name() const override { return image_->name(); }
+  std::string version() const override { return image_->version(); }
+  std::optional<timespec> modified() const override { return image_->modified(); }
+  void share() const override { image_->share(); }
 
-  /// The data or hole that starts at `range.offset`, at most `range.size` bytes of it; the next one may be of the same
-  /// kind. Precondition: `range` is not empty and lies inside size_bytes().
-  Extent extent(ByteRange range) const;
+  std::uint64_t size_bytes() const override { return layout_.regions.size_bytes(); }
+  void read(std::uint64_t offset, std::span<std::byte> buffer) const override;
+  Extent extent(ByteRange range) const override;
+  void prefetch(ByteRange range) const override;
 
-  /// Where `range` lies in the image file, for those who hand its descriptor on instead of bytes; none when a part of it
-  /// is not the image's. Precondition: `range` is not empty and lies inside size_bytes().
-  std::optional<std::uint64_t> image_offset(ByteRange range) const;
-
-  /// Asks the kernel to read the image's part of `range` ahead. Precondition: `range` lies inside size_bytes().
-  void prefetch(ByteRange range) const;
+  /// None, also, when a part of `range` is not the image's.
+  std::optional<FileRange> file_range(ByteRange range) const override;
 
 private:
-  Image image_;
+  std::shared_ptr<const Source> image_;
   Table table_;
   Layout layout_;
   std::vector<std::string> warnings_;

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/size.h"
+#include "core/source/open_source.h"
 
 namespace gptgrow {
 
@@ -42,19 +43,19 @@ bool DiskOptions::set(std::string_view key, std::string_view value)
   return true;
 }
 
-WantedSize wanted_size(const DiskOptions& options, const Image& image)
+WantedSize wanted_size(const DiskOptions& options, const Source& image)
 {
   if (options.size.empty() == options.reference.empty())
     refuse("{} given, expected exactly one of size and reference", options.size.empty() ? "neither" : "both");
   if (options.reference.empty())
     return {parse_size(options.size).resolve(image.size_bytes())};
-  return size_of(Image(options.reference));
+  return size_of(*open_source(options.reference));
 }
 
 Disk open_disk(const DiskOptions& options)
 {
-  const Image image(options.file);
-  return Disk(image, wanted_size(options, image), options.reading);
+  const auto image = open_source(options.file);
+  return Disk(image, wanted_size(options, *image), options.reading);
 }
 
 }  // namespace gptgrow

@@ -20,7 +20,7 @@ struct DiskOptions {
 };
 
 /// The size asked for. Throws Error unless exactly one of size and reference is set, or when that has none.
-WantedSize wanted_size(const DiskOptions& options, const Image& image);
+WantedSize wanted_size(const DiskOptions& options, const Source& image);
 
 /// Opens the image. Throws Error when anything is refused.
 Disk open_disk(const DiskOptions& options);

@@ -42,27 +42,27 @@ std::string words(const WantedSize& size)
   return size.of.empty() ? fmt::format("size {}", size.bytes) : message("size {}, that of {},", size.bytes, size.of);
 }
 
-void check_size(const Image& image, const WantedSize& size, std::uint32_t sector_size_bytes)
+void check_size(const Source& image, const WantedSize& size, std::uint32_t sector_size_bytes)
 {
   const std::uint64_t size_bytes = size.bytes;
   if (size_bytes > kMaxDiskSizeBytes)
-    refuse("{}: {} is more than {} bytes, the largest possible", image.path(), words(size), kMaxDiskSizeBytes);
+    refuse("{}: {} is more than {} bytes, the largest possible", image.name(), words(size), kMaxDiskSizeBytes);
   const std::uint64_t below = size_bytes - size_bytes % sector_size_bytes;
   if (below == size_bytes)
     return;
   const std::uint64_t above = below + sector_size_bytes;
-  refuse("{}: {} is not a multiple of the {}-byte sector; the nearest are {}{}", image.path(), words(size),
+  refuse("{}: {} is not a multiple of the {}-byte sector; the nearest are {}{}", image.name(), words(size),
          sector_size_bytes, below, above > kMaxDiskSizeBytes ? "" : fmt::format(" and {}", above));
 }
 
-void check_not_truncated(const Image& image, const Table& table)
+void check_not_truncated(const Source& image, const Table& table)
 {
   const Lba end{image.size_bytes() / table.sector_size_bytes};
   for (const Entry& entry : table.used_entries())
     if (entry.last_lba >= end)
       refuse_with({"truncated", "allow", "would serve zeros there"},
                   "{}: slot {}: EndingLBA {}, expected below {}, where the file of {} bytes ends: data is missing",
-                  image.path(), entry.slot, entry.last_lba.value, end.value, image.size_bytes());
+                  image.name(), entry.slot, entry.last_lba.value, end.value, image.size_bytes());
 }
 
 /// A move of the tail at which all fits, and the entry that kept it from being smaller; none: the structures themselves.
@@ -129,7 +129,7 @@ Fit next_fit(const Table& table, const Tail& tail, std::int64_t delta)
   return fit;
 }
 
-void check_fit(const Image& image, const Table& table, const Tail& tail, std::int64_t delta, const WantedSize& size)
+void check_fit(const Source& image, const Table& table, const Tail& tail, std::int64_t delta, const WantedSize& size)
 {
   const Fit fit = next_fit(table, tail, delta);
   if (fit.delta == delta)
@@ -142,7 +142,7 @@ void check_fit(const Image& image, const Table& table, const Tail& tail, std::in
                                    ? "no size is possible"
                                    : fmt::format("the {} possible size is {}", fit.overlaps ? "next" : "smallest",
                                                  format_size(size_at(fit.delta)));
-  refuse("{}: {} {}: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; {}", image.path(),
+  refuse("{}: {} {}: {}LastUsableLBA would be {} and the backup table would begin at LBA {}; {}", image.name(),
          words(size), fit.overlaps ? "would put the backup table on a partition" : "is too small", reason,
          tail.last_usable + delta, tail.array + delta, smallest);
 }
@@ -150,7 +150,7 @@ void check_fit(const Image& image, const Table& table, const Tail& tail, std::in
 /// Builds the regions of a layout from the bottom up.
 class Overlay {
 public:
-  Overlay(const Image& image, std::uint32_t sector_size_bytes, std::uint64_t size_bytes)
+  Overlay(const Source& image, std::uint32_t sector_size_bytes, std::uint64_t size_bytes)
       : image_size_bytes_(image.size_bytes()), sector_size_bytes_(sector_size_bytes), regions_(size_bytes)
   {
   }
@@ -160,7 +160,7 @@ public:
   {
     hole(to);
     to.size = clip({from, to.size}, image_size_bytes_).size;
-    regions_.overlay({clip(to, regions_.size_bytes()), Source::image, from});
+    regions_.overlay({clip(to, regions_.size_bytes()), Origin::image, from});
   }
 
   void image_sectors(Lba to, std::uint64_t count, Lba from)
@@ -168,13 +168,13 @@ public:
     image_bytes(bytes_of(to, count, sector_size_bytes_), bytes_of(from, count, sector_size_bytes_).offset);
   }
 
-  void hole(ByteRange range) { regions_.overlay({clip(range, regions_.size_bytes()), Source::hole, 0}); }
+  void hole(ByteRange range) { regions_.overlay({clip(range, regions_.size_bytes()), Origin::hole, 0}); }
 
   void zero_sectors(Lba first, std::uint64_t count) { hole(bytes_of(first, count, sector_size_bytes_)); }
 
   void own_sector(Lba at, std::span<const std::byte> sector)
   {
-    regions_.overlay({bytes_of(at, 1, sector_size_bytes_), Source::own, own_bytes_.size()});
+    regions_.overlay({bytes_of(at, 1, sector_size_bytes_), Origin::own, own_bytes_.size()});
     own_bytes_.insert(own_bytes_.end(), sector.begin(), sector.end());
   }
 
@@ -190,14 +190,14 @@ private:
 
 }  // namespace
 
-WantedSize size_of(const Image& reference)
+WantedSize size_of(const Source& reference)
 {
   if (reference.size_bytes() == 0)
-    refuse("{}: 0 bytes long, expected the file or device whose size the disk gets", reference.path());
-  return {reference.size_bytes(), reference.path(), reference.device_sector_size_bytes()};
+    refuse("{}: 0 bytes long, expected the file or device whose size the disk gets", reference.name());
+  return {reference.size_bytes(), reference.name(), reference.device_sector_size_bytes()};
 }
 
-Layout plan_layout(const Image& image, const Table& table, const WantedSize& size, const Policy& policy)
+Layout plan_layout(const Source& image, const Table& table, const WantedSize& size, const Policy& policy)
 {
   const std::uint64_t size_bytes = size.bytes;
   const std::uint32_t sector_size_bytes = table.sector_size_bytes;

@@ -31,10 +31,10 @@ struct WantedSize {
 };
 
 /// Throws Error when it is 0 bytes long.
-WantedSize size_of(const Image& reference);
+WantedSize size_of(const Source& reference);
 
 /// Plans a disk of `size` from `image` and its `table`. Throws Error when the size is no multiple of the sector
 /// size, too small or too large, or when the image lacks bytes of a partition.
-Layout plan_layout(const Image& image, const Table& table, const WantedSize& size, const Policy& policy);
+Layout plan_layout(const Source& image, const Table& table, const WantedSize& size, const Policy& policy);
 
 }  // namespace gptgrow

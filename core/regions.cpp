@@ -13,8 +13,8 @@ void Regions::overlay(const Region& region)
   const auto keep = [&](const Region& old, std::uint64_t first, std::uint64_t end) {
     if (first >= end)
       return;
-    const std::uint64_t skipped = old.source == Source::hole ? 0 : first - old.range.offset;
-    result.push_back({{first, end - first}, old.source, old.source_offset + skipped});
+    const std::uint64_t skipped = old.origin == Origin::hole ? 0 : first - old.range.offset;
+    result.push_back({{first, end - first}, old.origin, old.source_offset + skipped});
   };
   bool laid = false;
   for (const Region& old : regions_) {

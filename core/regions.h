@@ -9,7 +9,7 @@
 namespace gptgrow {
 
 /// Where the bytes of a region come from.
-enum class Source {
+enum class Origin {
   image,  // the image file, from `source_offset` on
   own,    // Layout::own_bytes, from `source_offset` on
   hole,   // zeros that take no space
@@ -17,7 +17,7 @@ enum class Source {
 
 struct Region {
   ByteRange range;  // on the disk; never empty
-  Source source = Source::hole;
+  Origin origin = Origin::hole;
   std::uint64_t source_offset = 0;
 
   bool operator==(const Region&) const = default;
@@ -27,7 +27,7 @@ struct Region {
 class Regions {
 public:
   /// One hole of `size_bytes`. Precondition: not 0.
-  explicit Regions(std::uint64_t size_bytes) : regions_{{{0, size_bytes}, Source::hole, 0}} {}
+  explicit Regions(std::uint64_t size_bytes) : regions_{{{0, size_bytes}, Origin::hole, 0}} {}
 
   /// Lays `region` over what was there. An empty one changes nothing. Precondition: it ends at or before size_bytes().
   void overlay(const Region& region);

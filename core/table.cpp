@@ -22,7 +22,7 @@ ByteRange array_range(const Header& header, Lba lba)
 
 }  // namespace
 
-FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba at)
+FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba at)
 {
   Header header(read_bytes(image, bytes_of(at, 1, sector_size_bytes)));
   FoundTable table{at, std::move(header), {}, {}};
@@ -44,7 +44,7 @@ FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba a
 
 namespace {
 
-std::optional<FoundTables> find_tables_at(const Image& image, std::uint32_t sector_size_bytes)
+std::optional<FoundTables> find_tables_at(const Source& image, std::uint32_t sector_size_bytes)
 {
   const std::uint64_t sectors = image.size_bytes() / sector_size_bytes;
   if (sectors <= kPrimaryLba.value)
@@ -114,23 +114,23 @@ std::string what_backup_gives(const FoundTables& found)
                              : "");
 }
 
-[[noreturn]] void refuse_primary(const Image& image, const FoundTables& found)
+[[noreturn]] void refuse_primary(const Source& image, const FoundTables& found)
 {
   const bool backup_serves = found.backup && found.backup->valid();
   const std::string explained = joined(explain_damage(image, found)) + joined(stray_warnings(found, nullptr));
   if (!found.primary.header.has_signature() && !backup_serves)
-    refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}", image.path(), found.sector_size_bytes,
+    refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}", image.name(), found.sector_size_bytes,
            describe(found.primary.problems.front()),
            found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors", explained);
   const std::string text =
-      message("{}: {}; {}{}", image.path(), describe(found.primary), what_backup_gives(found), explained);
+      message("{}: {}; {}{}", image.name(), describe(found.primary), what_backup_gives(found), explained);
   if (backup_serves && !found.rival)
     throw Error(text, {{"table", "backup", "would serve from it"}});
   throw Error(text);
 }
 
 /// The primary table that `backup` mirrors; its array goes where the damaged primary has it, if that can be known.
-Table rebuild_primary(const Image& image, const FoundTables& found)
+Table rebuild_primary(const Source& image, const FoundTables& found)
 {
   const FoundTable& backup = *found.backup;
   Header header = backup.header;
@@ -150,7 +150,7 @@ Table rebuild_primary(const Image& image, const FoundTables& found)
   if (!fits(array_lba))
     refuse("{}: backup header at LBA {}: FirstUsableLBA {}, expected at least {}: an array of {} sectors at LBA {} "
            "must fit before it",
-           image.path(), backup.at.value, header.first_usable_lba().value, array_lba.value + header.array_sectors(),
+           image.name(), backup.at.value, header.first_usable_lba().value, array_lba.value + header.array_sectors(),
            header.array_sectors(), array_lba.value);
   header.set_my_lba(kPrimaryLba);
   header.set_alternate_lba(backup.at);
@@ -158,7 +158,7 @@ Table rebuild_primary(const Image& image, const FoundTables& found)
   header.seal();
   if (!is_behind(backup.header, header))
     refuse("{}: backup header at LBA {}: PartitionEntryLBA {}, expected at least {}, behind the primary array",
-           image.path(), backup.at.value, backup.header.partition_entry_lba().value,
+           image.name(), backup.at.value, backup.header.partition_entry_lba().value,
            array_lba.value + header.array_sectors());
   return Table{.sector_size_bytes = found.sector_size_bytes,
                .primary = std::move(header),
@@ -177,7 +177,7 @@ bool mirrors(const FoundTable& primary, const FoundTable& backup)
          primary.array == backup.array && is_behind(backup.header, primary.header);
 }
 
-FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_size_bytes)
+FoundTables find_tables(const Source& image, std::optional<std::uint32_t> sector_size_bytes)
 {
   // The kernel looks at a device's table with the device's own sectors only.
   std::array<std::uint32_t, 2> sizes = kSectorSizesBytes;
@@ -189,7 +189,7 @@ FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_
       if (auto found = find_tables_at(image, size))
         tried.push_back(std::move(*found));
   if (tried.empty())
-    refuse("{}: no GPT: {} bytes long, too short for an MBR and a header", image.path(), image.size_bytes());
+    refuse("{}: no GPT: {} bytes long, too short for an MBR and a header", image.name(), image.size_bytes());
 
   const auto best = std::ranges::max_element(tried, {}, credit);
   best->sector_size_was_given = sector_size_bytes.has_value();
@@ -205,14 +205,14 @@ std::optional<std::string> sector_size_warning(const Table& table, std::uint32_t
                      table.sector_size_bytes, context_sector_size_bytes);
 }
 
-Table choose_table(const Image& image, const FoundTables& found, TableChoice choice)
+Table choose_table(const Source& image, const FoundTables& found, TableChoice choice)
 {
   if (choice == TableChoice::backup && !(found.backup && found.backup->valid()))
-    refuse("{}: {}", image.path(),
+    refuse("{}: {}", image.name(),
            found.backup ? describe(*found.backup)
                         : fmt::format("no backup GPT: no signature in the last LBA, {}", found.last_lba.value));
   if (choice == TableChoice::backup && found.rival)
-    refuse("{}: {}", image.path(), both_backups(found));
+    refuse("{}: {}", image.name(), both_backups(found));
   if (choice == TableChoice::primary && !found.primary.valid())
     refuse_primary(image, found);
 

@@ -4,7 +4,7 @@
 
 #include "core/entry.h"
 #include "core/header.h"
-#include "core/source/file_source.h"
+#include "core/source/source.h"
 
 #include <optional>
 
@@ -32,7 +32,7 @@ struct FoundTables {
 };
 
 /// Reads the table whose header is at `at`, right or wrong. Precondition: that sector lies inside the image.
-FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba at);
+FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba at);
 
 /// Reads both tables of `image`; damage is no error. Without `sector_size_bytes`, 512 and 4096 are tried, in this order
 /// (a device's own first): the first with a valid primary counts, else with a header whose CRC is right and a valid
@@ -42,7 +42,7 @@ FoundTable read_table(const Image& image, std::uint32_t sector_size_bytes, Lba a
 /// header's own is right, else by the array that stands on the disk. Of two that are the same, a valid primary's own
 /// wins, else the one in the last LBA.
 /// Throws Error when the image is too short to hold a GPT.
-FoundTables find_tables(const Image& image, std::optional<std::uint32_t> sector_size_bytes);
+FoundTables find_tables(const Source& image, std::optional<std::uint32_t> sector_size_bytes);
 
 enum class TableChoice { primary, backup };
 
@@ -60,11 +60,11 @@ struct Table {
 
 /// Picks the table to serve. Throws Error when it is not valid, or when it is a backup that has a rival; the message says
 /// when the other one is valid, and what else explains it.
-Table choose_table(const Image& image, const FoundTables& found, TableChoice choice);
+Table choose_table(const Source& image, const FoundTables& found, TableChoice choice);
 
 /// What explains that an image has no valid primary table, a sentence each: a restore that was stopped, a file that lacks
 /// its first sector or has too many.
-std::vector<std::string> explain_damage(const Image& image, const FoundTables& found);
+std::vector<std::string> explain_damage(const Source& image, const FoundTables& found);
 
 /// Of each used entry that reaches past `last_lba`, the last one of the file, a sentence.
 std::vector<std::string> missing_data(const Table& table, Lba last_lba);

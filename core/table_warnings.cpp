@@ -200,7 +200,7 @@ std::vector<std::string> stray_warnings(const FoundTables& found, const Table* t
   return warnings;
 }
 
-std::vector<std::string> mbr_warnings(const Image& image)
+std::vector<std::string> mbr_warnings(const Source& image)
 {
   std::vector<std::byte> mbr(kMbrSizeBytes);
   image.read(0, mbr);
@@ -240,7 +240,7 @@ std::vector<std::string> missing_data(const Table& table, Lba last_lba)
 namespace {
 
 /// A whole primary header that is not where one belongs.
-std::optional<std::string> find_misplaced(const Image& image)
+std::optional<std::string> find_misplaced(const Source& image)
 {
   for (std::uint64_t at = 0; at < kMisplacedEndBytes && at + 512 <= image.size_bytes(); at += 512) {
     if (at == 512 || at == 4096)
@@ -274,7 +274,7 @@ std::optional<std::string> find_shift(const FoundTables& found)
 
 }  // namespace
 
-std::vector<std::string> explain_damage(const Image& image, const FoundTables& found)
+std::vector<std::string> explain_damage(const Source& image, const FoundTables& found)
 {
   std::vector<std::string> sentences;
   for (const std::uint64_t at : {std::uint64_t{512}, std::uint64_t{4096}}) {

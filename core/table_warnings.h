@@ -31,6 +31,6 @@ void check_entries(const Table& table, std::vector<std::string>& warnings);
 std::vector<std::string> stray_warnings(const FoundTables& found, const Table* table);
 
 /// What keeps other tools from seeing the GPT at all.
-std::vector<std::string> mbr_warnings(const Image& image);
+std::vector<std::string> mbr_warnings(const Source& image);
 
 }  // namespace gptgrow

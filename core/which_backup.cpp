@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kMbrSizeBytes = 512;
 
-std::optional<FoundTable> read_backup(const Image& image, const FoundTables& found, Lba at)
+std::optional<FoundTable> read_backup(const Source& image, const FoundTables& found, Lba at)
 {
   if (at <= kPrimaryLba || at > found.last_lba)
     return std::nullopt;
@@ -26,7 +26,7 @@ struct Evidence {
   bool same_array = false;
 };
 
-Evidence evidence(const Image& image, const FoundTable& primary, const Header& backup)
+Evidence evidence(const Source& image, const FoundTable& primary, const Header& backup)
 {
   const Header& header = primary.header;
   if (!header.has_signature())
@@ -46,7 +46,7 @@ std::partial_ordering compare(const Evidence& a, const Evidence& b)
 }
 
 /// Two valid ones.
-void choose(const Image& image, FoundTable named, FoundTable last, FoundTables& found)
+void choose(const Source& image, FoundTable named, FoundTable last, FoundTables& found)
 {
   const FoundTable& primary = found.primary;
   if (is_same_table(named.header, last.header)) {
@@ -66,7 +66,7 @@ void choose(const Image& image, FoundTable named, FoundTable last, FoundTables& 
 }
 
 /// A backup that was left behind where the protective record says that the disk once ended.
-void find_left_behind(const Image& image, FoundTables& found)
+void find_left_behind(const Source& image, FoundTables& found)
 {
   std::vector<std::byte> mbr(kMbrSizeBytes);
   image.read(0, mbr);
@@ -102,7 +102,7 @@ bool has_right_crc(const Header& header)
          header.header_crc32() == header.computed_header_crc32();
 }
 
-bool array_is_at(const Image& image, const Header& header, Lba at)
+bool array_is_at(const Source& image, const Header& header, Lba at)
 {
   const std::uint32_t sector_size_bytes = header.sector_size_bytes();
   if (at <= kPrimaryLba || at > max_lba(sector_size_bytes))
@@ -111,7 +111,7 @@ bool array_is_at(const Image& image, const Header& header, Lba at)
   return range.end() <= image.size_bytes() && crc32(read_bytes(image, range)) == header.array_crc32();
 }
 
-bool may_belong(const Image& image, const FoundTable& primary, const Header& backup)
+bool may_belong(const Source& image, const FoundTable& primary, const Header& backup)
 {
   if (!primary.header.has_signature())
     return true;
@@ -119,7 +119,7 @@ bool may_belong(const Image& image, const FoundTable& primary, const Header& bac
   return found.same_disk || (found.same_array && !has_right_crc(primary.header));
 }
 
-std::vector<Entry> lost_with(const Image& image, const FoundTable& primary, const std::vector<Entry>& kept)
+std::vector<Entry> lost_with(const Source& image, const FoundTable& primary, const std::vector<Entry>& kept)
 {
   const Header& header = primary.header;
   const Lba at = header.partition_entry_lba(), first = header.first_usable_lba(), last = header.last_usable_lba();
@@ -143,7 +143,7 @@ std::vector<Entry> lost_with(const Image& image, const FoundTable& primary, cons
   return lost;
 }
 
-void find_backup(const Image& image, FoundTables& found)
+void find_backup(const Source& image, FoundTables& found)
 {
   std::optional<FoundTable> named, last = read_backup(image, found, found.last_lba);
   if (const Header& primary = found.primary.header;
@@ -162,7 +162,7 @@ void find_backup(const Image& image, FoundTables& found)
   find_left_behind(image, found);
 }
 
-void find_other_sector_size(const Image& image, FoundTables& found)
+void find_other_sector_size(const Source& image, FoundTables& found)
 {
   const std::uint32_t other = found.sector_size_bytes == 512 ? 4096 : 512;
   const std::uint64_t sectors = image.size_bytes() / other;

@@ -13,19 +13,19 @@ bool is_same_table(const Header& a, const Header& b);
 bool has_right_crc(const Header& header);
 
 /// Whether an array with the CRC that `header` names, and of its length, stands at `at`.
-bool array_is_at(const Image& image, const Header& header, Lba at);
+bool array_is_at(const Source& image, const Header& header, Lba at);
 
 /// Whether nothing in what is left of `primary` speaks for another disk than that of `backup`.
-bool may_belong(const Image& image, const FoundTable& primary, const Header& backup);
+bool may_belong(const Source& image, const FoundTable& primary, const Header& backup);
 
 /// Partitions that a damaged primary still shows and `kept` lacks, as an older backup would. Entries are believed where they
 /// lie in the usable area, in an array that a header with a right CRC names or whose own CRC is right.
-std::vector<Entry> lost_with(const Image& image, const FoundTable& primary, const std::vector<Entry>& kept);
+std::vector<Entry> lost_with(const Source& image, const FoundTable& primary, const std::vector<Entry>& kept);
 
 /// Fills in backup, rival and strays of `found`, whose other members are set.
-void find_backup(const Image& image, FoundTables& found);
+void find_backup(const Source& image, FoundTables& found);
 
 /// Adds to the strays what a use of the disk with sectors of another size has left.
-void find_other_sector_size(const Image& image, FoundTables& found);
+void find_other_sector_size(const Source& image, FoundTables& found);
 
 }  // namespace gptgrow

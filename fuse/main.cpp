@@ -184,7 +184,7 @@ int run(int argc, char** argv)
     refuse("{}: not a directory", options.mountpoint);
 
   const Disk disk = open_disk(disk_options);
-  disk.image().share();
+  disk.share();
   for (const std::string& warning : disk.warnings())
     complain(message("warning: {}: {}", disk_options.file, warning));
   FileSystem file_system(disk, make_tree(disk));

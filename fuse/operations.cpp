@@ -105,13 +105,13 @@ void reply_bytes(fuse_req_t request, std::span<const std::byte> bytes)
 bool reply_spliced(fuse_req_t request, const Disk& disk, ByteRange range)
 {
   // An empty range may lie at the end of the disk, where nothing can be asked for.
-  const auto image_offset = range.size < kSmallestSpliceBytes ? std::nullopt : disk.image_offset(range);
-  if (!image_offset)
+  const auto file = range.size < kSmallestSpliceBytes ? std::nullopt : disk.file_range(range);
+  if (!file)
     return false;
   // libfuse would splice from the file itself, but replies with what it has when the file turns out to be short or
   // unreadable in the middle; the kernel takes that for the end of the file and keeps zeros in its cache.
   thread_local SplicePipe pipe;
-  if (!pipe.fill(disk.image().fd(), {*image_offset, range.size}))
+  if (!pipe.fill(file->fd, {file->offset, range.size}))
     return false;
   fuse_bufvec buffers{};
   buffers.count = 1;
@@ -266,12 +266,9 @@ void refuse_change(fuse_req_t request, Arguments...)
 FileSystem::FileSystem(const Disk& disk, Tree tree)
     : disk_(disk), tree_(std::move(tree)), block_counts_(tree_.size() + 1)
 {
-  struct stat image;
-  if (::fstat(disk.image().fd(), &image) == -1)
-    throw std::system_error(errno, std::generic_category(), disk.image().path());
   common_.st_uid = ::getuid();
   common_.st_gid = ::getgid();
-  common_.st_atim = common_.st_mtim = common_.st_ctim = image.st_mtim;
+  common_.st_atim = common_.st_mtim = common_.st_ctim = disk.modified().value_or(timespec{});
   common_.st_blksize = kPageSizeBytes;
   for (auto& count : block_counts_)
     count = kUnknown;

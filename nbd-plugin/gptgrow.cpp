@@ -74,7 +74,7 @@ int gptgrow_get_ready()
 {
   return checked_call([] {
     disk.emplace(open_disk(options));
-    disk->image().share();
+    disk->share();
     const Table& table = disk->table();
     description = message("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file, disk->size_bytes(),
                           table.used_entries().size(), table.sector_size_bytes);

@@ -159,16 +159,10 @@ private:
   std::vector<Change>& changes_;
 };
 
-ReadBytes reader(const Image& image)
-{
-  return [&image](ByteRange range) { return read_bytes(image, range); };
-}
-
-void name_changes(const ReadBytes& read, std::uint64_t size_bytes, const Structures& structures,
-                  std::vector<Change>& changes)
+void name_changes(const Source& disk, const Structures& structures, std::vector<Change>& changes)
 {
   for (const Structure* structure : structures.all()) {
-    const std::vector<std::byte> before = read(clip(structure->range(), size_bytes));
+    const std::vector<std::byte> before = read_bytes(disk, clip(structure->range(), disk.size_bytes()));
     Namer(*structure, before, structures.entry_size_bytes, structures.array_size_bytes, changes).name();
   }
 }
@@ -183,14 +177,14 @@ void compare_rest(const Disk& disk, const Structures& structures, std::vector<Ch
 {
   Regions rest(disk.size_bytes());  // holes: still to be compared
   for (const Region& region : disk.layout().regions)
-    if (region.source == Source::image && region.range.offset == region.source_offset)
+    if (region.origin == Origin::image && region.range.offset == region.source_offset)
       rest.overlay(region);
   for (const Structure* structure : structures.all())
-    rest.overlay({structure->range(), Source::own, 0});
+    rest.overlay({structure->range(), Origin::own, 0});
 
-  const Image& image = disk.image();
+  const Source& image = disk.image();
   for (const Region& region : rest) {
-    if (region.source != Source::hole)
+    if (region.origin != Origin::hole)
       continue;
     const ByteRange inside = clip(region.range, image.size_bytes());
     if (inside.size != 0) {
@@ -231,21 +225,16 @@ std::vector<Change> changes(const Disk& disk)
 {
   const Structures structures = structures_of(disk);
   std::vector<Change> result;
-  name_changes(reader(disk.image()), disk.image().size_bytes(), structures, result);
+  name_changes(disk.image(), structures, result);
   compare_rest(disk, structures, result);
   sort_by_place(result);
   return result;
 }
 
-std::vector<Change> changes(const Image& image, const Structures& structures)
-{
-  return changes(reader(image), image.size_bytes(), structures);
-}
-
-std::vector<Change> changes(const ReadBytes& read, std::uint64_t size_bytes, const Structures& structures)
+std::vector<Change> changes(const Source& disk, const Structures& structures)
 {
   std::vector<Change> result;
-  name_changes(read, size_bytes, structures, result);
+  name_changes(disk, structures, result);
   sort_by_place(result);
   return result;
 }

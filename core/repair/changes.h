@@ -4,8 +4,6 @@
 
 #include "core/repair/structures.h"
 
-#include <functional>
-
 namespace gptgrow {
 
 /// Bytes of which at least one differs.
@@ -23,11 +21,7 @@ struct Change {
 /// of the image are not compared, they are the same ones.
 std::vector<Change> changes(const Disk& disk);
 
-/// Reads all bytes of a range that lies inside a disk.
-using ReadBytes = std::function<std::vector<std::byte>(ByteRange)>;
-
-/// Everything that writing `structures` would change on a disk of `size_bytes`, in order of place.
-std::vector<Change> changes(const ReadBytes& read, std::uint64_t size_bytes, const Structures& structures);
-std::vector<Change> changes(const Image& image, const Structures& structures);
+/// Everything that writing `structures` to `disk` would change, in order of place.
+std::vector<Change> changes(const Source& disk, const Structures& structures);
 
 }  // namespace gptgrow

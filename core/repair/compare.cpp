@@ -15,12 +15,12 @@ namespace gptgrow {
 namespace {
 
 /// Throws Error when neither is valid.
-void check_usable(const Image& image, const FoundTables& tables)
+void check_usable(const Source& image, const FoundTables& tables)
 {
   if (tables.primary.valid() || (tables.backup && tables.backup->valid()))
     return;
   (void)choose_table(image, tables, TableChoice::primary);  // throws: it says what is wrong
-  refuse("{}: no valid GPT", image.path());
+  refuse("{}: no valid GPT", image.name());
 }
 
 const FoundTable& table_of(const FoundTables& tables)
@@ -34,13 +34,13 @@ struct Expected {
 };
 
 /// A as a disk of B's size, if it fits.
-std::optional<Expected> expected_on(const Image& a, const FoundTables& tables, std::uint64_t size_bytes)
+std::optional<Expected> expected_on(const Source& a, const FoundTables& tables, std::uint64_t size_bytes)
 {
   const Reading reading{.sector_size_bytes = tables.sector_size_bytes,
                         .table = tables.primary.valid() ? TableChoice::primary : TableChoice::backup,
                         .policy = {.truncated = Truncated::allow}};
   try {
-    Structures structures = structures_of(Disk(a, {size_bytes}, reading));
+    Structures structures = structures_of(Disk(borrowed(a), {size_bytes}, reading));
     return Expected{std::move(structures.mbr.bytes), std::move(structures.primary_header.bytes),
                     std::move(structures.backup_header.bytes)};
   } catch (const Error&) {
@@ -48,7 +48,7 @@ std::optional<Expected> expected_on(const Image& a, const FoundTables& tables, s
   }
 }
 
-std::vector<std::byte> read_sector(const Image& image, std::uint32_t size_bytes)
+std::vector<std::byte> read_sector(const Source& image, std::uint32_t size_bytes)
 {
   return read_bytes(image, {0, size_bytes});
 }
@@ -100,7 +100,7 @@ private:
   void compare_fields(Part part, const std::vector<NamedField>& fields, Bytes expected, Bytes own, Bytes b,
                       const std::set<FieldId>& ignored)
   {
-    const bool same_size = result_.a.size_bytes() == result_.b.size_bytes();
+    const bool same_size = result_.a->size_bytes() == result_.b->size_bytes();
     for (const NamedField& field : fields) {
       const auto bytes_of = [&](Bytes bytes) { return bytes.subspan(field.offset, field.size); };
       if (ignored.contains(field.id) || std::ranges::equal(bytes_of(expected), bytes_of(b)) ||
@@ -113,8 +113,8 @@ private:
 
   void mbr()
   {
-    const std::vector<std::byte> own = read_sector(result_.a, sector_size_bytes_);
-    const std::vector<std::byte> b = read_sector(result_.b, sector_size_bytes_);
+    const std::vector<std::byte> own = read_sector(*result_.a, sector_size_bytes_);
+    const std::vector<std::byte> b = read_sector(*result_.b, sector_size_bytes_);
     const Bytes expected = expected_ ? Bytes(expected_->mbr) : Bytes(own);
     std::set<FieldId> ignored;
     if (!expected_)
@@ -217,21 +217,22 @@ Entry entry_in(const FoundTable& table, std::uint32_t slot)
   return entry;
 }
 
-Comparison compare(Image a, Image b, std::optional<std::uint32_t> sector_size_bytes)
+Comparison compare(std::shared_ptr<const Source> a, std::shared_ptr<const Source> b,
+                   std::optional<std::uint32_t> sector_size_bytes)
 {
-  FoundTables tables_a = find_tables(a, sector_size_bytes);
-  check_usable(a, tables_a);
+  FoundTables tables_a = find_tables(*a, sector_size_bytes);
+  check_usable(*a, tables_a);
   const std::uint32_t size_a = tables_a.sector_size_bytes;
   Mirrored mirrored{.a = is_mirrored(tables_a)};
   drop_other_array(tables_a);
-  FoundTables tables_b = find_tables(b, sector_size_bytes);
-  check_usable(b, tables_b);
+  FoundTables tables_b = find_tables(*b, sector_size_bytes);
+  check_usable(*b, tables_b);
   mirrored.b = is_mirrored(tables_b);
   drop_other_array(tables_b);
   if (tables_b.sector_size_bytes != size_a)
-    refuse("{}: table for {}-byte sectors, expected {} as in {}: LBAs cannot be compared", b.path(),
-           tables_b.sector_size_bytes, size_a, a.path());
-  const std::optional<Expected> expected = expected_on(a, tables_a, b.size_bytes());
+    refuse("{}: table for {}-byte sectors, expected {} as in {}: LBAs cannot be compared", b->name(),
+           tables_b.sector_size_bytes, size_a, a->name());
+  const std::optional<Expected> expected = expected_on(*a, tables_a, b->size_bytes());
   Comparison result{.a = std::move(a),
                     .b = std::move(b),
                     .tables_a = std::move(tables_a),

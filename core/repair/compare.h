@@ -37,7 +37,7 @@ struct SlotDifference {
 };
 
 struct Comparison {
-  Image a, b;
+  std::shared_ptr<const Source> a, b;
   FoundTables tables_a, tables_b;         // of each, only the table that counts still has its array
   std::vector<std::uint32_t> same_slots;  // used, and equal to the last bit
   std::vector<SlotDifference> slots;      // by slot of A, then of B
@@ -59,6 +59,7 @@ std::span<const std::byte> slot_bytes(const FoundTable& table, std::uint32_t slo
 Entry entry_in(const FoundTable& table, std::uint32_t slot);
 
 /// Compares the tables that count. Throws Error when one side has none.
-Comparison compare(Image a, Image b, std::optional<std::uint32_t> sector_size_bytes);
+Comparison compare(std::shared_ptr<const Source> a, std::shared_ptr<const Source> b,
+                   std::optional<std::uint32_t> sector_size_bytes);
 
 }  // namespace gptgrow

@@ -226,8 +226,8 @@ private:
 
   void mbr()
   {
-    const std::vector<std::byte> bytes = read_bytes(comparison_.b, {0, 512});
-    const auto a = mbr_records(read_bytes(comparison_.a, {0, 512})), b = mbr_records(bytes);
+    const std::vector<std::byte> bytes = read_bytes(*comparison_.b, {0, 512});
+    const auto a = mbr_records(read_bytes(*comparison_.a, {0, 512})), b = mbr_records(bytes);
     const auto has = [](const auto& records, auto what) { return std::ranges::any_of(records, what); };
     const auto protects = [](const MbrRecord& record) { return record.os_type == kGptProtective; };
     const auto is_active = [](const MbrRecord& record) { return record.boot_indicator == 0x80; };

@@ -36,7 +36,7 @@ void add_table(std::set<std::uint64_t>& units, const FoundTable& table, std::uin
     add_units(units, bytes_of(header.partition_entry_lba(), header.array_sectors(), sector_size_bytes), size_bytes);
 }
 
-std::set<std::uint64_t> places_of_tables(const Image& disk, const FoundTables& tables)
+std::set<std::uint64_t> places_of_tables(const Source& disk, const FoundTables& tables)
 {
   const std::uint64_t size_bytes = disk.size_bytes(), sector_size_bytes = tables.sector_size_bytes;
   std::set<std::uint64_t> units;
@@ -52,7 +52,8 @@ std::set<std::uint64_t> places_of_tables(const Image& disk, const FoundTables& t
 /// Whether `served` has the image's own bytes there, and they are no part of a table.
 bool is_data(const Disk& served, const Structures& structures, ByteRange unit)
 {
-  if (served.image_offset(unit) != unit.offset)
+  const Region& region = served.layout().regions.at(unit.offset);
+  if (region.origin != Origin::image || region.source_offset != region.range.offset || unit.end() > region.range.end())
     return false;
   const auto structures_all = structures.all();
   return std::ranges::none_of(structures_all, [&](const Structure* structure) {
@@ -81,7 +82,7 @@ std::string place_name(std::uint32_t slot, std::span<const std::byte> image)
 
 }  // namespace
 
-std::vector<Overwritten> overwritten(const Image& disk, const FoundTables& tables, const Disk& served)
+std::vector<Overwritten> overwritten(const Source& disk, const FoundTables& tables, const Disk& served)
 {
   const Structures structures = structures_of(served);
   const std::vector<Entry> entries = served.table().used_entries();

@@ -17,6 +17,6 @@ struct Overwritten {
 /// `tables` name, and at the usual places of a table of 16 KiB at both ends of the disk. Left out is what `served` has of
 /// its own (its tables) and, outside partitions, what is zeros in the image: nothing of it can be lost. In order of place.
 /// Precondition: `served` is of the size of `disk`.
-std::vector<Overwritten> overwritten(const Image& disk, const FoundTables& tables, const Disk& served);
+std::vector<Overwritten> overwritten(const Source& disk, const FoundTables& tables, const Disk& served);
 
 }  // namespace gptgrow

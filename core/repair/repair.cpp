@@ -20,18 +20,18 @@ bool overlap(ByteRange a, ByteRange b)
   return a.offset < b.end() && b.offset < a.end();
 }
 
-const FoundTable& table_that_counts(const Image& disk, const FoundTables& tables)
+const FoundTable& table_that_counts(const Source& disk, const FoundTables& tables)
 {
   if (tables.primary.valid())
     return tables.primary;
   if (tables.backup && tables.backup->valid() && !tables.rival)
     return *tables.backup;
   (void)choose_table(disk, tables, TableChoice::primary);  // throws: it says what is wrong
-  refuse("{}: no valid GPT", disk.path());
+  refuse("{}: no valid GPT", disk.name());
 }
 
 /// Refuses a backup that the damaged primary speaks against, or beside which there is another one.
-void check_own_backup(const Image& disk, const FoundTables& tables)
+void check_own_backup(const Source& disk, const FoundTables& tables)
 {
   const FoundTable &primary = tables.primary, &backup = *tables.backup;
   if (primary.header.has_signature()) {
@@ -39,7 +39,7 @@ void check_own_backup(const Image& disk, const FoundTables& tables)
       refuse_with({"table", "backup", "would take it"},
                   "{}: the primary table is damaged, and the only valid one seems to be of another disk: {}; expected "
                   "DiskGUID {}; nothing is written",
-                  disk.path(), describe_contents(backup), to_string(primary.header.disk_guid()));
+                  disk.name(), describe_contents(backup), to_string(primary.header.disk_guid()));
     return;
   }
   for (const FoundTable& stray : tables.strays)
@@ -47,11 +47,11 @@ void check_own_backup(const Image& disk, const FoundTables& tables)
       refuse_with({"table", "backup", "would take the first"},
                   "{}: two valid backup tables differ, and nothing tells which one is this disk's: {}; {}; nothing is "
                   "written",
-                  disk.path(), describe_contents(backup), describe_contents(stray));
+                  disk.name(), describe_contents(backup), describe_contents(stray));
 }
 
 /// Refuses to lose a partition that the damaged primary table still shows.
-void check_nothing_lost(const Image& disk, const FoundTables& tables, const std::vector<Entry>& kept,
+void check_nothing_lost(const Source& disk, const FoundTables& tables, const std::vector<Entry>& kept,
                         const std::vector<std::uint32_t>& replaced_slots)
 {
   std::vector<Entry> lost = lost_with(disk, tables.primary, kept);
@@ -61,24 +61,24 @@ void check_nothing_lost(const Image& disk, const FoundTables& tables, const std:
   const Entry& entry = lost.front();
   refuse("{}: the damaged primary table still shows a partition that would be lost: slot {}, LBA {}-{}, GUID {}{}; "
          "nothing is written",
-         disk.path(), entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid),
+         disk.name(), entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid),
          lost.size() == 1 ? "" : fmt::format(", and {} more", lost.size() - 1));
 }
 
 /// Refuses to write over data of a partition.
-void check_writes_no_data(const Image& disk, const std::vector<const Structure*>& structures,
+void check_writes_no_data(const Source& disk, const std::vector<const Structure*>& structures,
                           const std::vector<Entry>& entries, std::uint32_t sector_size_bytes)
 {
   for (const Structure* structure : structures)
     for (const Entry& entry : entries)
       if (overlap(structure->range(), bytes_of(entry, sector_size_bytes, disk.size_bytes())))
         refuse("{}: the {} would be at byte {}, which is in the partition of slot {} (LBA {}-{}): nothing is written",
-               disk.path(), name_of(structure->kind), structure->offset, entry.slot, entry.first_lba.value,
+               disk.name(), name_of(structure->kind), structure->offset, entry.slot, entry.first_lba.value,
                entry.last_lba.value);
 }
 
 /// Refuses when the table that is rewritten first would hurt the one that has to survive that.
-void check_survivor(const Image& disk, const FoundTable& survivor, const std::vector<const Structure*>& first)
+void check_survivor(const Source& disk, const FoundTable& survivor, const std::vector<const Structure*>& first)
 {
   const Header& header = survivor.header;
   const std::uint32_t sector_size_bytes = header.sector_size_bytes();
@@ -87,7 +87,7 @@ void check_survivor(const Image& disk, const FoundTable& survivor, const std::ve
                                   bytes_of(header.partition_entry_lba(), header.array_sectors(), sector_size_bytes)})
       if (overlap(structure->range(), range))
         refuse("{}: the new {} would lie on the only valid table, whose header is at LBA {}: nothing is written",
-               disk.path(), name_of(structure->kind), survivor.at.value);
+               disk.name(), name_of(structure->kind), survivor.at.value);
 }
 
 /// Whether the disk holds the image's bytes there, or zeros where an earlier repair was cut off.
@@ -103,7 +103,7 @@ bool is_known_or_zero(const std::vector<std::byte>& disk, const std::vector<std:
 }
 
 /// What of the old backup may become zeros: on this disk it is still the one that is known to be left behind.
-std::vector<const Structure*> removable(const Image& disk, const Structures& structures, const Image& image,
+std::vector<const Structure*> removable(const Source& disk, const Structures& structures, const Source& image,
                                         const std::vector<Entry>& entries)
 {
   std::vector<const Structure*> result;
@@ -118,7 +118,7 @@ std::vector<const Structure*> removable(const Image& disk, const Structures& str
   return result;
 }
 
-RepairPlan plan_writes(const Image& disk, const Image& image, const FoundTables& tables, Structures structures,
+RepairPlan plan_writes(const Source& disk, const Source& image, const FoundTables& tables, Structures structures,
                        const std::vector<Entry>& entries)
 {
   const FoundTable& counts = table_that_counts(disk, tables);
@@ -150,28 +150,28 @@ RepairPlan plan_writes(const Image& disk, const Image& image, const FoundTables&
   return plan;
 }
 
-void check_whole_sectors(const Image& disk, std::uint32_t sector_size_bytes)
+void check_whole_sectors(const Source& disk, std::uint32_t sector_size_bytes)
 {
   if (disk.device_sector_size_bytes() != 0 && disk.device_sector_size_bytes() != sector_size_bytes)
-    refuse("{}: sectors of {} bytes, expected {} as in the table: its partitions would not be seen", disk.path(),
+    refuse("{}: sectors of {} bytes, expected {} as in the table: its partitions would not be seen", disk.name(),
            disk.device_sector_size_bytes(), sector_size_bytes);
 }
 
 }  // namespace
 
-RepairPlan plan_repair_from_image(const Image& disk, const Image& image, const Reading& reading,
+RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const Reading& reading,
                                   const std::vector<std::uint32_t>& replaced_slots, GrownSlots grown)
 {
   if (same_medium(disk, image))
     refuse_with({"relocate", "", "repairs a disk from itself"},
-                "{}: is the image itself, {}: nothing to repair it from", disk.path(), image.path());
+                "{}: is the image itself, {}: nothing to repair it from", disk.name(), image.name());
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   const FoundTable& counts = table_that_counts(disk, tables);
-  const Disk served(image, size_of(disk), reading);
+  const Disk served(borrowed(image), size_of(disk), reading);
   Structures structures = structures_of(served);
   if (tables.sector_size_bytes != structures.sector_size_bytes)
-    refuse("{}: table for {}-byte sectors, expected {} as in {}", disk.path(), tables.sector_size_bytes,
-           structures.sector_size_bytes, image.path());
+    refuse("{}: table for {}-byte sectors, expected {} as in {}", disk.name(), tables.sector_size_bytes,
+           structures.sector_size_bytes, image.name());
   check_whole_sectors(disk, structures.sector_size_bytes);
 
   const std::uint64_t slot_count =
@@ -191,7 +191,7 @@ RepairPlan plan_repair_from_image(const Image& disk, const Image& image, const R
     keep_grown(disk, structures, served.layout().primary, kept, entries);
     entries = used_entries(structures.array(), structures.entry_size_bytes);
   }
-  check_same_partitions(disk, found, image.path(), entries, replaced_slots);
+  check_same_partitions(disk, found, image.name(), entries, replaced_slots);
   check_nothing_lost(disk, tables, entries, replaced_slots);
   std::ranges::copy_if(found, std::back_inserter(entries),
                        [&](const Entry& entry) { return !contains(replaced_slots, entry.slot); });
@@ -201,7 +201,7 @@ RepairPlan plan_repair_from_image(const Image& disk, const Image& image, const R
   return plan;
 }
 
-RepairPlan plan_repair_in_place(const Image& disk, Reading reading, const std::vector<SlotMove>& moves)
+RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::vector<SlotMove>& moves)
 {
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   (void)table_that_counts(disk, tables);
@@ -210,7 +210,7 @@ RepairPlan plan_repair_in_place(const Image& disk, Reading reading, const std::v
       throw Error(
           message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
                   "it back, or make it whole, first",
-                  disk.path()),
+                  disk.name()),
           {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
     if (reading.table != TableChoice::backup) {
       check_own_backup(disk, tables);
@@ -219,7 +219,7 @@ RepairPlan plan_repair_in_place(const Image& disk, Reading reading, const std::v
     }
     reading.table = TableChoice::backup;
   }
-  const Disk served(disk, size_of(disk), reading);
+  const Disk served(borrowed(disk), size_of(disk), reading);
   Structures structures = structures_of(served);
   check_whole_sectors(disk, structures.sector_size_bytes);
   if (!moves.empty())

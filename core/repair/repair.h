@@ -43,14 +43,14 @@ enum class GrownSlots {
 /// of `disk` are not the image's (GUID, type, first and last LBA), but for the slots in `replaced_slots`, which get the
 /// image's entry, or none, and those that `grown` allows; when `disk` has no valid GPT; when it is the image; when a
 /// structure would lie on a partition.
-RepairPlan plan_repair_from_image(const Image& disk, const Image& image, const Reading& reading,
+RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const Reading& reading,
                                   const std::vector<std::uint32_t>& replaced_slots,
                                   GrownSlots grown = GrownSlots::refuse);
 
 /// The disk's own table, at the end of the disk, its entries moved. Without `moves` the table that counts is the primary,
 /// or the backup where the primary is damaged; with them a damaged primary is refused. A backup that is likely to be
 /// another disk's is taken only where `reading` chooses the backup. Throws Error like the other.
-RepairPlan plan_repair_in_place(const Image& disk, Reading reading, const std::vector<SlotMove>& moves);
+RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::vector<SlotMove>& moves);
 
 /// Writes, each durable before the next, then reads back. Throws Error when the disk does not hold what was written.
 void write_and_check(const std::vector<Write>& writes, Target& target);

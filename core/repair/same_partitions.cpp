@@ -52,23 +52,23 @@ std::string describe(const Grown& grown)
                      grown.in_image.slot, moved, grown.in_image.last_lba.value, grown.on_disk.last_lba.value);
 }
 
-void keep_grown(const Image& disk, Structures& structures, const Header& primary, const std::vector<Grown>& all,
+void keep_grown(const Source& disk, Structures& structures, const Header& primary, const std::vector<Grown>& all,
                 const std::vector<Entry>& wanted)
 {
   for (const Grown& grown : all) {
     const Lba last = grown.on_disk.last_lba;
     if (last > primary.last_usable_lba())
-      refuse("{}: slot {}: EndingLBA {}, expected at most LastUsableLBA {}: it cannot be kept", disk.path(),
+      refuse("{}: slot {}: EndingLBA {}, expected at most LastUsableLBA {}: it cannot be kept", disk.name(),
              grown.on_disk.slot, last.value, primary.last_usable_lba().value);
     for (const Entry& other : wanted)
       if (other.slot != grown.in_image.slot && other.first_lba > grown.in_image.last_lba && other.first_lba <= last)
-        refuse("{}: slot {} was grown to LBA {}, over slot {} of the image at LBA {}: it cannot be kept", disk.path(),
+        refuse("{}: slot {} was grown to LBA {}, over slot {} of the image at LBA {}: it cannot be kept", disk.name(),
                grown.on_disk.slot, last.value, other.slot, other.first_lba.value);
     set_last_lba(structures, grown.in_image.slot, last);
   }
 }
 
-void check_same_partitions(const Image& disk, const std::vector<Entry>& found, const std::string& image,
+void check_same_partitions(const Source& disk, const std::vector<Entry>& found, const std::string& image,
                            const std::vector<Entry>& wanted, const std::vector<std::uint32_t>& replaced_slots)
 {
   std::map<decltype(identity(found[0])), std::vector<const Entry*>> missing;  // wanted, not found
@@ -104,7 +104,7 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
     for (const Entry* entry : entries)
       tell(image, *entry);
   for (const Entry* entry : foreign)
-    tell(disk.path(), *entry);
+    tell(disk.name(), *entry);
   if (sentences.empty())
     return;
   std::string list;
@@ -125,7 +125,7 @@ void check_same_partitions(const Image& disk, const std::vector<Entry>& found, c
   if (!slots.empty())
     hints.push_back(
         {"slot", fmt::format("{}", fmt::join(slots, ",")), "would give these slots the image's entries, or none"});
-  throw Error(message("{}: its partitions are not those of {}:", disk.path(), image) + list, std::move(hints));
+  throw Error(message("{}: its partitions are not those of {}:", disk.name(), image) + list, std::move(hints));
 }
 
 }  // namespace gptgrow

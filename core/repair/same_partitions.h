@@ -22,11 +22,11 @@ bool is_replaced(const std::vector<std::uint32_t>& replaced_slots, const Grown& 
 std::string describe(const Grown& grown);
 
 /// The entries of the disk keep their ends. Throws Error where another partition of the image, or the table, is in the way.
-void keep_grown(const Image& disk, Structures& structures, const Header& primary, const std::vector<Grown>& all,
+void keep_grown(const Source& disk, Structures& structures, const Header& primary, const std::vector<Grown>& all,
                 const std::vector<Entry>& wanted);
 
 /// Throws Error unless both name the same partitions, but for those in `replaced_slots`.
-void check_same_partitions(const Image& disk, const std::vector<Entry>& found, const std::string& image,
+void check_same_partitions(const Source& disk, const std::vector<Entry>& found, const std::string& image,
                            const std::vector<Entry>& wanted, const std::vector<std::uint32_t>& replaced_slots);
 
 }  // namespace gptgrow

@@ -29,7 +29,7 @@ void add_old_backup(std::vector<Structure>& structures, const Disk& disk, Kind k
   for (std::uint64_t offset = range.offset; offset < range.end();) {
     const Region& region = disk.layout().regions.at(offset);
     const std::uint64_t end = std::min(range.end(), region.range.end());
-    if (region.source == Source::hole)
+    if (region.origin == Origin::hole)
       structures.push_back({kind, offset, std::vector<std::byte>(end - offset)});
     offset = end;
   }

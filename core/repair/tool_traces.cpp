@@ -49,8 +49,8 @@ public:
   Judge(const Comparison& comparison, bool b_is_mirrored)
       : comparison_(comparison),
         b_is_mirrored_(b_is_mirrored),
-        a_(side(comparison.a, comparison.tables_a)),
-        b_(side(comparison.b, comparison.tables_b)),
+        a_(side(*comparison.a, comparison.tables_a)),
+        b_(side(*comparison.b, comparison.tables_b)),
         mbr_(a_, b_, comparison.slots)
   {
   }
@@ -65,7 +65,7 @@ public:
   }
 
 private:
-  static Side side(const Image& image, const FoundTables& tables)
+  static Side side(const Source& image, const FoundTables& tables)
   {
     return {read_bytes(image, {0, tables.sector_size_bytes}), tables, tables.last_lba};
   }

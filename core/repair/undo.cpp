@@ -117,10 +117,10 @@ Undo load_undo(const std::string& path)
   return undo;
 }
 
-std::vector<Write> plan_undo(const Image& disk, const Undo& undo)
+std::vector<Write> plan_undo(const Source& disk, const Undo& undo)
 {
   if (disk.size_bytes() != undo.disk_size_bytes)
-    refuse("{}: {} bytes, the undo file is of a disk of {}: nothing is written", disk.path(), disk.size_bytes(),
+    refuse("{}: {} bytes, the undo file is of a disk of {}: nothing is written", disk.name(), disk.size_bytes(),
            undo.disk_size_bytes);
   std::vector<Write> writes;
   for (const Write& write : undo.writes) {
@@ -132,7 +132,7 @@ std::vector<Write> plan_undo(const Image& disk, const Undo& undo)
       if (!std::ranges::equal(part(now), part(write.before)) && !std::ranges::equal(part(now), part(write.after)))
         refuse("{}: {}: byte {} and on hold neither what repair wrote nor what was there before: the undo file is of "
                "another disk, or the table was changed since; nothing is written",
-               disk.path(), write.what, write.offset + at);
+               disk.name(), write.what, write.offset + at);
     }
     if (now != write.before)
       writes.push_back({write.what, write.offset, std::move(now), write.before});

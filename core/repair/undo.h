@@ -29,6 +29,6 @@ Undo load_undo(const std::string& path);
 
 /// The writes that put back what was before, last write first. Throws Error when `disk` has another size, or holds
 /// anything but what was before or after a write, in units of 512 bytes: a repair that was cut off can be undone too.
-std::vector<Write> plan_undo(const Image& disk, const Undo& undo);
+std::vector<Write> plan_undo(const Source& disk, const Undo& undo);
 
 }  // namespace gptgrow

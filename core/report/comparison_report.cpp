@@ -140,15 +140,17 @@ Json slot_json(const Comparison& comparison, const SlotDifference& slot, const s
 /// All but the slots, of which there may be a hundred thousand.
 Json frame_json(const Comparison& comparison)
 {
-  const auto side = [](const Image& image) { return Json{{"path", image.path()}, {"size_bytes", image.size_bytes()}}; };
+  const auto side = [](const Source& image) {
+    return Json{{"path", image.name()}, {"size_bytes", image.size_bytes()}};
+  };
   Json fields = Json::array();
   for (const FieldDifference& field : comparison.fields)
     fields.push_back(field_json(field));
   Json patterns = Json::array();
   for (const Finding& finding : comparison.findings)
     patterns.push_back({{"pattern", trace_name(finding.trace)}, {"text", finding.text}});
-  return {{"a", side(comparison.a)},
-          {"b", side(comparison.b)},
+  return {{"a", side(*comparison.a)},
+          {"b", side(*comparison.b)},
           {"sector_size_bytes", comparison.tables_a.sector_size_bytes},
           {"same", comparison.same()},
           {"patterns", std::move(patterns)},
@@ -173,8 +175,8 @@ std::string tools_in_words(const std::vector<std::string>& tools)
 
 std::string to_text(const Comparison& comparison, const TextStyle& style)
 {
-  std::string out = message("A: {}, {}\nB: {}, {}\n\n", comparison.a.path(), format_size(comparison.a.size_bytes()),
-                            comparison.b.path(), format_size(comparison.b.size_bytes()));
+  std::string out = message("A: {}, {}\nB: {}, {}\n\n", comparison.a->name(), format_size(comparison.a->size_bytes()),
+                            comparison.b->name(), format_size(comparison.b->size_bytes()));
   if (comparison.same())
     return out + emphasize(style, Emphasis::good, "same: B has A's table, as it should be on a disk of B's size") +
            '\n';

@@ -86,7 +86,7 @@ void add(std::vector<std::string>& warnings, std::vector<std::string> more)
 }
 
 /// The table that counts, with its warnings. Nothing is rebuilt: of a backup, only what is said about it holds.
-Table table_shown(const Image& image, const FoundTables& tables, TableChoice choice)
+Table table_shown(const Source& image, const FoundTables& tables, TableChoice choice)
 {
   if (choice == TableChoice::primary)
     return choose_table(image, tables, choice);
@@ -105,7 +105,7 @@ Table table_shown(const Image& image, const FoundTables& tables, TableChoice cho
 }
 
 /// A file that ends before the first LBA behind its MBR does: all its fields are zeros, and its size is the problem.
-FoundTables no_tables(const Image& image, std::uint32_t sector_size_bytes)
+FoundTables no_tables(const Source& image, std::uint32_t sector_size_bytes)
 {
   return {.sector_size_bytes = sector_size_bytes,
           .sector_size_was_given = false,
@@ -141,11 +141,11 @@ void complete(Inspection& inspection)
 
 }  // namespace
 
-Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_bytes)
+Inspection inspect(const Source& image, std::optional<std::uint32_t> sector_size_bytes)
 {
   const std::uint32_t least_sector_size_bytes = sector_size_bytes.value_or(kMbrSizeBytes);
   const bool is_too_short = image.size_bytes() < 2 * std::uint64_t{least_sector_size_bytes};
-  Inspection inspection{.path = image.path(),
+  Inspection inspection{.path = image.name(),
                         .size_bytes = image.size_bytes(),
                         .tables = is_too_short ? no_tables(image, least_sector_size_bytes)
                                                : find_tables(image, sector_size_bytes),
@@ -195,7 +195,7 @@ Inspection inspect(const Disk& disk)
   // What was said about the image's tables is mended on the disk that is served; the rest still holds.
   warnings.insert(warnings.end(), disk.warnings().begin() + static_cast<std::ptrdiff_t>(disk.table().warnings.size()),
                   disk.warnings().end());
-  Inspection inspection{.path = disk.image().path(),
+  Inspection inspection{.path = disk.image().name(),
                         .size_bytes = disk.size_bytes(),
                         .tables = std::move(tables),
                         .table = TableChoice::primary,

@@ -44,7 +44,7 @@ struct Inspection {
 };
 
 /// Looks at a disk on file. Damage is no error, nor is a file that is too short to hold a GPT.
-Inspection inspect(const Image& image, std::optional<std::uint32_t> sector_size_bytes);
+Inspection inspect(const Source& image, std::optional<std::uint32_t> sector_size_bytes);
 
 /// Looks at the disk that is served.
 Inspection inspect(const Disk& disk);

@@ -78,7 +78,7 @@ std::string to_text(const Verification& verification, const Pieces& pieces, cons
   const auto verdict = [&](bool same, const std::string& text) {
     return emphasize(style, same ? Emphasis::good : Emphasis::bad, text) + '\n';
   };
-  std::string out = fmt::format("{} on {}, {}\n", escaped(pieces.disk().image().path()), escaped(target),
+  std::string out = fmt::format("{} on {}, {}\n", escaped(pieces.disk().image().name()), escaped(target),
                                 format_size(pieces.disk().size_bytes()));
   out += verdict(verification.table.empty(), table_line(verification));
   if (verification.comparison && !verification.comparison->same())
@@ -109,7 +109,7 @@ std::string to_json(const Verification& verification, const Pieces& pieces, cons
             {"free_space_bytes", pieces.free_space().size},
             {"free_space_compared", options.free_space},
             {"first_difference", difference}};
-  return dump({{"image", pieces.disk().image().path()},
+  return dump({{"image", pieces.disk().image().name()},
                {"target", target},
                {"size_bytes", pieces.disk().size_bytes()},
                {"sector_size_bytes", sector_size_bytes},

@@ -166,7 +166,7 @@ bool Filling::copy()
     checkpoints_.add(chunk.range);
     monitor_.done_bytes += chunk.range.size;
   };
-  Transfer(pieces_.disk(), {target_.fd(), target_.path()}).copy(next, zero, done);
+  Transfer(pieces_.disk(), target_).copy(next, zero, done);
   return map_.first_missing(0) == size_bytes;
 }
 

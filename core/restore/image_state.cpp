@@ -5,11 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <system_error>
-
-#include <sys/stat.h>
-
 namespace gptgrow {
 
 namespace {
@@ -19,22 +14,9 @@ constexpr std::uint64_t kPartitionHeadBytes = 128 * 1024;  // btrfs has its supe
 constexpr std::uint64_t kBlockBytes = 4096;
 constexpr std::uint64_t kBlocks = 256;
 
-struct stat status_of(const Image& image)
-{
-  struct stat status;
-  if (::fstat(image.fd(), &status) == -1)
-    throw std::system_error(errno, std::generic_category(), image.path());
-  return status;
-}
-
-std::string text_of(const timespec& time)
-{
-  return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
-}
-
 std::uint32_t sample_crc32(const Disk& disk)
 {
-  const Image& image = disk.image();
+  const Source& image = disk.image();
   const std::uint64_t size_bytes = image.size_bytes();
   std::vector<std::byte> sample;
   const auto add = [&](ByteRange range) {
@@ -55,16 +37,13 @@ std::uint32_t sample_crc32(const Disk& disk)
 
 std::string content_state(const Disk& disk)
 {
-  const struct stat status = status_of(disk.image());
-  return S_ISREG(status.st_mode) ? "modified " + text_of(status.st_mtim)
-                                 : fmt::format("sample 0x{:08x}", sample_crc32(disk));
+  const std::string version = disk.version();
+  return version.empty() ? fmt::format("sample 0x{:08x}", sample_crc32(disk)) : version;
 }
 
 std::string image_identity(const Disk& disk)
 {
-  const struct stat status = status_of(disk.image());
-  return fmt::format("{} bytes, {}, {}", disk.image().size_bytes(), content_state(disk),
-                     S_ISREG(status.st_mode) ? "changed " + text_of(status.st_ctim) : hardware_name(status.st_rdev));
+  return fmt::format("{} bytes, {}, {}", disk.image().size_bytes(), content_state(disk), identity_of(disk.image()));
 }
 
 }  // namespace gptgrow

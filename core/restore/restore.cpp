@@ -4,12 +4,12 @@
 #include "core/error.h"
 #include "core/restore/filling.h"
 #include "core/restore/image_state.h"
-#include "core/restore/taken_space.h"
 #include "core/restore/unfinished_mark.h"
 #include "core/size.h"
-#include "core/target/direct.h"
 #include "core/target/durable_file.h"
+#include "core/target/medium.h"
 #include "core/target/relation.h"
+#include "core/target/taken_space.h"
 
 #include <boost/uuid/random_generator.hpp>
 
@@ -57,18 +57,6 @@ bool exists(const std::string& path)
   return false;
 }
 
-/// Of a new file: who may not read the image, may not read a copy of it. A device's group means nothing elsewhere.
-mode_t mode_of_copy(const Image& image)
-{
-  struct stat status;
-  if (::fstat(image.fd(), &status) == -1)
-    throw std::system_error(errno, std::generic_category(), image.path());
-  constexpr mode_t kOwner = S_IRUSR | S_IWUSR, kAll = kOwner | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
-  if (S_ISREG(status.st_mode))
-    return kOwner | (status.st_mode & kAll);
-  return status.st_mode & S_IROTH ? kAll : kOwner;
-}
-
 void remove_if_possible(const std::string& path) noexcept
 try {
   remove_file(path);
@@ -78,20 +66,19 @@ try {
 
 }  // namespace
 
-Restore::Restore(Image image, const RestoreOptions& options) : image_(std::move(image)), options_(options)
+Restore::Restore(std::shared_ptr<const Source> image, const RestoreOptions& options)
+    : image_(std::move(image)), options_(options)
 {
-  const bool is_there = exists(options_.target);
-  if (is_there) {
+  if (exists(options_.target)) {
     target_.emplace(options_.target);
     unseen_ = target_->unseen_holders();
   }
   check_relation();
-  if (!is_there && !options_.size)
+  if (!target_ && !options_.size)
     refuse_with({"size", "SIZE", "would make a file"}, "{}: no such file or device", options_.target);
-  if (is_there)
-    check_target();
+  check_target();
   // The target's sector size counts too.
-  disk_.emplace(image_, is_there ? size_of(Image(options_.target)) : *options_.size, options_.reading);
+  disk_.emplace(image_, target_ ? size_of(*target_) : *options_.size, options_.reading);
   check_sector_size();
   pieces_.emplace(*disk_);
   image_state_ = content_state(*disk_);
@@ -102,8 +89,8 @@ Restore::Restore(Image image, const RestoreOptions& options) : image_(std::move(
 
 void Restore::check_relation()
 {
-  const std::string &target = options_.target, &image = image_.path();
-  const Relation relation = relation_of(image_, target);
+  const std::string &target = options_.target, &image = image_->name();
+  const Relation relation = relation_of(*image_, target);
   switch (relation.kind) {
   case Relation::Kind::none: break;
   case Relation::Kind::same: refuse("{}: is the image itself, {}, or a part of it", target, image);
@@ -116,23 +103,22 @@ void Restore::check_relation()
 
 void Restore::check_target()
 {
-  const Image target(options_.target);
-  if (options_.size && options_.size->bytes != target.size_bytes())
+  if (target_ && options_.size && options_.size->bytes != target_->size_bytes())
     refuse("{}: {}, not the size asked for, {}: what exists keeps its size; ask for none, or name a "
            "new file",
-           options_.target, format_size(target.size_bytes()), format_size(options_.size->bytes));
+           options_.target, format_size(target_->size_bytes()), format_size(options_.size->bytes));
 }
 
 void Restore::check_sector_size()
 {
   if (!target_)
     return;
-  const std::uint32_t found = Image(options_.target).device_sector_size_bytes();
+  const std::uint32_t found = target_->device_sector_size_bytes();
   const std::uint32_t expected = disk_->table().sector_size_bytes;
   if (found != 0 && found != expected && !options_.reading.sector_size_bytes)
     refuse_with({"sector-size", fmt::format("{}", expected), "restores all the same"},
                 "{}: sectors of {} bytes, expected {} as in the table of {}: its partitions would not be seen there",
-                options_.target, found, expected, image_.path());
+                options_.target, found, expected, image_->name());
 }
 
 void Restore::look_at_target()
@@ -140,7 +126,7 @@ void Restore::look_at_target()
   const std::uint64_t size_bytes = disk_->size_bytes();
   std::uint32_t sector_size_bytes = disk_->table().sector_size_bytes;
   try {
-    const FoundTables tables = find_tables(Image(options_.target), std::nullopt);
+    const FoundTables tables = find_tables(*target_, std::nullopt);
     if (tables.primary.header.has_signature() || tables.backup)
       sector_size_bytes = tables.sector_size_bytes;
     if (tables.backup)
@@ -148,7 +134,7 @@ void Restore::look_at_target()
   } catch (const Error&) {
     // Too short for a table.
   }
-  contents_ = contents_of(target_->fd(), size_bytes, sector_size_bytes);
+  contents_ = contents_of(*target_, sector_size_bytes);
   const ByteRange free_space = pieces_->free_space();
   for (const Signature& signature : contents_.signatures)
     if (signature.range.offset < free_space.end() && free_space.offset < signature.range.end())
@@ -160,7 +146,7 @@ void Restore::check_map()
   const RestoreIdentity identity = identity_of(*disk_, pieces_->structures(), options_.free_space);
   const std::string& path = options_.map_path;
   if (!path.empty()) {
-    for (const std::string& other : {options_.target, image_.path()})
+    for (const std::string& other : {options_.target, image_->name()})
       if (is_same_path(path, other))
         refuse("map {}: is {} itself; name another file", path, other);
     map_ = load_map(path);
@@ -184,7 +170,7 @@ void Restore::check_map()
     refuse_map(fmt::format("with free space {}", then.free_space));
   if (then.image != identity.image || then.table_crc32 != identity.table_crc32)
     refuse_map(
-        fmt::format("{} was another image, or has been changed since, or was read with other options", image_.path()));
+        fmt::format("{} was another image, or has been changed since, or was read with other options", image_->name()));
   if (!target_)
     refuse_map(fmt::format("{} does not exist", options_.target));
 
@@ -224,7 +210,7 @@ void Restore::check_image_unchanged() const
     refuse(
         "{}: was changed while it was copied (before: {}; now: {}): what was copied is a mixture; nothing may write to "
         "an image that is restored",
-        disk_->image().path(), image_state_, now);
+        disk_->image().name(), image_state_, now);
 }
 
 bool Restore::run(Monitor& monitor)
@@ -269,7 +255,7 @@ bool Restore::prepare(const Monitor& monitor)
       // Twice: the second time there is room for the old one beside the new one.
       for (int i = 0; i < 2; ++i)
         save_map(options_.map_path, *map_);
-    if (target_->is_block_device() || space.take(written_ranges(), monitor))
+    if (target_->is_block_device() || space.take(written_ranges(), monitor.stop))
       return true;
   } catch (...) {
     undo();

@@ -33,7 +33,7 @@ struct RestoreOptions {
 class Restore {
 public:
   /// Opens, holds and checks everything, and writes nothing. Throws Error when anything is refused.
-  Restore(Image image, const RestoreOptions& options);
+  Restore(std::shared_ptr<const Source> image, const RestoreOptions& options);
 
   const Disk& disk() const { return *disk_; }
   const Pieces& pieces() const { return *pieces_; }
@@ -90,7 +90,7 @@ private:
   void write_tables();
   void remove_map();
 
-  Image image_;
+  std::shared_ptr<const Source> image_;
   RestoreOptions options_;
   std::optional<DeviceTarget> target_;
   std::vector<std::string> unseen_;

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/transfer.h"
 
-#include "core/source/file_io.h"
-#include "core/target/direct.h"
+#include "core/restore/async_file.h"
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/random_access_file.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <exception>
 #include <mutex>
 #include <new>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace gptgrow {
 
@@ -30,106 +21,9 @@ namespace asio = boost::asio;
 
 constexpr std::size_t kSlots = 8;
 
-/// One open file, for one request at a time. Every call moves all the bytes, or throws.
-class AsyncFile {
-public:
-  explicit AsyncFile(std::string path) : path_(std::move(path)) {}
-  virtual ~AsyncFile() = default;
-
-  virtual asio::awaitable<void> read(std::uint64_t offset, std::span<std::byte> buffer) = 0;
-  virtual asio::awaitable<void> write(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
-
-protected:
-  const std::string& path() const { return path_; }
-
-private:
-  std::string path_;
-};
-
-class UringFile : public AsyncFile {
-public:
-  UringFile(asio::io_context& context, int fd, std::string path)
-      : AsyncFile(std::move(path)), file_(context, ::fcntl(fd, F_DUPFD_CLOEXEC, 0))
-  {
-  }
-
-  asio::awaitable<void> read(std::uint64_t offset, std::span<std::byte> buffer) override
-  {
-    while (!buffer.empty()) {
-      boost::system::error_code error;
-      const std::size_t count = co_await file_.async_read_some_at(offset, asio::buffer(buffer.data(), buffer.size()),
-                                                                  asio::redirect_error(asio::use_awaitable, error));
-      advance(buffer, offset, finished(count, error, "read", offset));
-    }
-  }
-
-  asio::awaitable<void> write(std::uint64_t offset, std::span<const std::byte> bytes) override
-  {
-    while (!bytes.empty()) {
-      boost::system::error_code error;
-      const std::size_t count = co_await file_.async_write_some_at(offset, asio::buffer(bytes.data(), bytes.size()),
-                                                                   asio::redirect_error(asio::use_awaitable, error));
-      advance(bytes, offset, finished(count, error, "write", offset));
-    }
-  }
-
-private:
-  template <typename Span>
-  static void advance(Span& bytes, std::uint64_t& offset, std::size_t count)
-  {
-    bytes = bytes.subspan(count);
-    offset += count;
-  }
-
-  std::size_t finished(std::size_t count, const boost::system::error_code& error, const char* what,
-                       std::uint64_t offset) const
-  {
-    if (error && error != asio::error::eof)
-      throw_io_error(error.value(), path(), what, offset);
-    if (count == 0)
-      throw_end_of_file(path(), offset);
-    return count;
-  }
-
-  asio::random_access_file file_;
-};
-
-/// Blocks its thread.
-class BlockingFile : public AsyncFile {
-public:
-  BlockingFile(int fd, std::string path) : AsyncFile(std::move(path)), fd_(fd) {}
-
-  asio::awaitable<void> read(std::uint64_t offset, std::span<std::byte> buffer) override
-  {
-    read_fully(fd_, path(), offset, buffer);
-    co_return;
-  }
-
-  asio::awaitable<void> write(std::uint64_t offset, std::span<const std::byte> bytes) override
-  {
-    write_fully(fd_, path(), offset, bytes);
-    co_return;
-  }
-
-private:
-  int fd_;
-};
-
 bool is_aligned(ByteRange range)
 {
   return range.offset % kDirectAlignment == 0 && range.size % kDirectAlignment == 0;
-}
-
-std::unique_ptr<asio::io_context> make_io_uring(int fd)
-{
-  auto context = std::make_unique<asio::io_context>(1);
-  try {
-    // The ring is made with the first file. A kernel or a sandbox may forbid it.
-    const asio::random_access_file probe(*context, ::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  } catch (const boost::system::system_error&) {
-    return nullptr;
-  }
-  return context;
 }
 
 struct Free {
@@ -143,7 +37,7 @@ std::unique_ptr<std::byte[], Free> make_buffer()
 
 /// The files and the memory of one chunk in flight.
 struct Slot {
-  std::unique_ptr<AsyncFile> image;
+  std::unique_ptr<AsyncFile> image;     // or, where that is in no file, the disk
   std::unique_ptr<AsyncFile> direct;    // the target, for aligned chunks
   std::unique_ptr<AsyncFile> buffered;  // the target, for the others
   std::unique_ptr<std::byte[], Free> first = make_buffer();
@@ -156,23 +50,18 @@ struct Slot {
 
 class Transfer::State {
 public:
-  State(const Disk& disk, OpenTarget target, Engine best)
+  State(const Disk& disk, const DirectSource& target, Engine best)
       : disk_(disk),
-        target_(std::move(target)),
-        direct_(open_direct(target_.fd)),
-        context_(direct_.get() == -1 || best == Engine::threads ? nullptr : make_io_uring(direct_.get())),
+        image_(disk.image().file_range({0, disk.image().size_bytes()})),
+        context_(!image_ || target.direct_fd() == -1 || best == Engine::threads ? nullptr
+                                                                                : make_io_uring(target.direct_fd())),
         slots_(kSlots)
   {
-    const auto open = [&](int fd, const std::string& path) -> std::unique_ptr<AsyncFile> {
-      if (context_)
-        return std::make_unique<UringFile>(*context_, fd, path);
-      return std::make_unique<BlockingFile>(fd, path);
-    };
     for (Slot& slot : slots_) {
-      slot.image = open(disk_.image().fd(), disk_.image().path());
-      if (direct_.get() != -1)
-        slot.direct = open(direct_.get(), target_.path);
-      slot.buffered = std::make_unique<BlockingFile>(target_.fd, target_.path);
+      slot.image = image_ ? open_file(context_.get(), image_->fd, disk_.name()) : open_blocking(disk_);
+      if (target.direct_fd() != -1)
+        slot.direct = open_file(context_.get(), target.direct_fd(), target.name());
+      slot.buffered = open_file(nullptr, target.fd(), target.name());
     }
   }
 
@@ -211,7 +100,7 @@ public:
     while (const std::optional<Piece> chunk = take()) {
       const ByteRange range = chunk->range;
       const std::span buffer(slot.first.get(), range.size);
-      co_await slot.image->read(image_offset(range), buffer);
+      co_await slot.image->read(offset_in_image(range), buffer);
       if (!is_zero(buffer) || !zero(range))
         co_await slot.target(range).write(range.offset, buffer);
       give_back(*chunk);
@@ -226,7 +115,7 @@ public:
       co_await slot.target(range).read(range.offset, found);
       bool same = false;
       if (chunk->kind == Piece::Kind::data) {
-        co_await slot.image->read(image_offset(range), expected);
+        co_await slot.image->read(offset_in_image(range), expected);
         same = std::memcmp(found.data(), expected.data(), found.size()) == 0;
       } else {
         same = is_zero(found);
@@ -242,7 +131,10 @@ public:
   std::optional<std::uint64_t> first_difference() const { return first_difference_; }
 
 private:
-  std::uint64_t image_offset(ByteRange range) const { return disk_.image_offset(range).value(); }
+  std::uint64_t offset_in_image(ByteRange range) const
+  {
+    return image_ ? disk_.file_range(range).value().offset : range.offset;
+  }
 
   std::optional<Piece> take()
   {
@@ -265,8 +157,7 @@ private:
   }
 
   const Disk& disk_;
-  OpenTarget target_;
-  FileDescriptor direct_;
+  std::optional<FileRange> image_;
   std::unique_ptr<asio::io_context> context_;  // none: threads
   std::vector<Slot> slots_;
 
@@ -278,8 +169,8 @@ private:
   std::optional<std::uint64_t> first_difference_;
 };
 
-Transfer::Transfer(const Disk& disk, OpenTarget target, Engine best)
-    : state_(std::make_unique<State>(disk, std::move(target), best))
+Transfer::Transfer(const Disk& disk, const DirectSource& target, Engine best)
+    : state_(std::make_unique<State>(disk, target, best))
 {
 }
 

@@ -3,18 +3,13 @@
 #pragma once
 
 #include "core/restore/pieces.h"
+#include "core/target/direct.h"
 
 #include <atomic>
 #include <functional>
 #include <memory>
 
 namespace gptgrow {
-
-/// The disk whose bytes are written or compared: an open file or block device.
-struct OpenTarget {
-  int fd = -1;
-  std::string path;
-};
 
 /// How requests are kept in flight.
 enum class Engine {
@@ -33,8 +28,8 @@ public:
   static constexpr std::size_t kChunkBytes = 512 * 1024;
 
   /// Uses io_uring, unless `best` is threads, where the kernel allows it and the target can be used past the page cache.
-  /// `disk` must outlive this.
-  Transfer(const Disk& disk, OpenTarget target, Engine best = Engine::io_uring);
+  /// Both must outlive this.
+  Transfer(const Disk& disk, const DirectSource& target, Engine best = Engine::io_uring);
   ~Transfer();
 
   /// Writes the image's bytes of every chunk that `next` gives, which must be data, to the same place of the target; where
@@ -42,7 +37,8 @@ public:
   void copy(const Next& next, const std::function<bool(ByteRange)>& zero, const Done& done);
 
   /// Compares every chunk that `next` gives with the target: data with the image, anything else with zeros. Where the
-  /// target is read through the page cache, the caller has made that forget. The first byte that differs, if any; chunks must come in order of place. Not for tables.
+  /// target is read through the page cache, the caller has made that forget. The first byte that differs, if any; chunks must
+  /// come in order of place. Not for tables.
   std::optional<std::uint64_t> compare(const Next& next, const Done& done);
 
 private:

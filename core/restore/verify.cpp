@@ -7,42 +7,24 @@
 #include "core/size.h"
 #include "core/target/direct.h"
 
-#include <cerrno>
-#include <system_error>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 namespace gptgrow {
 
 namespace {
 
-std::optional<Comparison> diagnose(const Image& image, const Image& target,
+std::optional<Comparison> diagnose(const Source& image, const Source& target,
                                    std::optional<std::uint32_t> sector_size_bytes)
 {
   try {
-    return compare(image, target, sector_size_bytes);
+    return compare(borrowed(image), borrowed(target), sector_size_bytes);
   } catch (const Error&) {
     return std::nullopt;  // no table to speak of
   }
 }
 
-void check_is_held(const Image& target, int held)
-{
-  struct stat now, then;
-  if (::fstat(target.fd(), &now) == -1 || ::fstat(held, &then) == -1)
-    throw std::system_error(errno, std::generic_category(), target.path());
-  const bool is_same = S_ISBLK(then.st_mode) ? S_ISBLK(now.st_mode) && now.st_rdev == then.st_rdev
-                                             : now.st_dev == then.st_dev && now.st_ino == then.st_ino;
-  if (!is_same)
-    refuse("{}: is not what was written any more: something else has that name now", target.path());
-}
-
 /// From the order in which a restore writes: data, backup, primary, MBR.
-template <typename Read>
-void look_for_cut_off(const Structures& table, const Read& read, Verification& result)
+void look_for_cut_off(const Structures& table, const Source& target, Verification& result)
 {
+  const auto read = [&](ByteRange range) { return read_bytes(target, range); };
   const auto is_there = [&](const Structure& structure) { return read(structure.range()) == structure.bytes; };
   const bool backup_is_there = is_there(table.backup_array) && is_there(table.backup_header);
   const std::vector<std::byte> header = read({table.primary_header.offset, kAtomicBytes});
@@ -76,7 +58,7 @@ bool is_compared(Piece::Kind kind, const VerifyOptions& options)
 /// Hands out what is to be compared, in order of place.
 class Work {
 public:
-  Work(const Pieces& pieces, const Image& target, const VerifyOptions& options, Monitor& monitor)
+  Work(const Pieces& pieces, const Source& target, const VerifyOptions& options, Monitor& monitor)
       : pieces_(pieces), target_(target), options_(options), monitor_(monitor)
   {
   }
@@ -111,7 +93,7 @@ private:
   }
 
   const Pieces& pieces_;
-  const Image& target_;
+  const Source& target_;
   const VerifyOptions& options_;
   Monitor& monitor_;
   Piece rest_;
@@ -119,32 +101,22 @@ private:
 
 }  // namespace
 
-Verification verify(const Pieces& pieces, const std::string& path, const VerifyOptions& options, Monitor& monitor)
+Verification verify(const Pieces& pieces, const DirectSource& target, const VerifyOptions& options, Monitor& monitor)
 {
-  const Image target(path);
   if (target.size_bytes() != pieces.disk().size_bytes())
-    refuse("{}: {}, expected {}", path, format_size(target.size_bytes()), format_size(pieces.disk().size_bytes()));
-  if (options.held != -1)
-    check_is_held(target, options.held);
-  // What cannot be read past the page cache shall come from the medium too.
-  (void)::fdatasync(target.fd());
-  (void)::posix_fadvise(target.fd(), 0, 0, POSIX_FADV_DONTNEED);
-  const FileDescriptor direct = open_direct(target.fd());
-  const auto read = [&](ByteRange range) {
-    std::vector<std::byte> bytes(range.size);
-    read_medium(target.fd(), direct.get(), path, range.offset, bytes);
-    return bytes;
-  };
+    refuse("{}: {}, expected {}", target.name(), format_size(target.size_bytes()),
+           format_size(pieces.disk().size_bytes()));
+  target.forget();
 
   Verification result;
-  result.table = changes(read, target.size_bytes(), pieces.structures());
+  result.table = changes(target, pieces.structures());
   // What an old backup becomes are zeros inside the image, which are a hole like others.
   std::erase_if(result.table, [&](const Change& change) {
     return pieces.at({change.range.offset, 1}).kind != Piece::Kind::table;
   });
-  result.past_cache = reads_medium(direct.get());
+  result.past_cache = target.is_past_cache();
   if (!result.table.empty())
-    look_for_cut_off(pieces.structures(), read, result);
+    look_for_cut_off(pieces.structures(), target, result);
   if (!result.table.empty() && !result.cut_off)
     result.comparison = diagnose(pieces.disk().image(), target, pieces.disk().table().sector_size_bytes);
   if (!options.data || result.cut_off == CutOff::in_data)
@@ -160,9 +132,9 @@ Verification verify(const Pieces& pieces, const std::string& path, const VerifyO
   Work work(pieces, target, options, monitor);
   const auto next = [&] { return work.next(); };
   const auto done = [&](const Piece& chunk) { monitor.done_bytes += chunk.range.size; };
-  const auto offset = Transfer(pieces.disk(), {target.fd(), path}).compare(next, done);
+  const auto offset = Transfer(pieces.disk(), target).compare(next, done);
   if (offset)
-    result.difference = difference_at(pieces, *offset, read({*offset, 1}).front());
+    result.difference = difference_at(pieces, *offset, read_bytes(target, {*offset, 1}).front());
   result.compared_bytes = monitor.done_bytes;
   result.stopped = monitor.stop && !offset;
   return result;

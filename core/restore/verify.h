@@ -6,13 +6,13 @@
 #include "core/repair/compare.h"
 #include "core/restore/monitor.h"
 #include "core/restore/pieces.h"
+#include "core/target/direct.h"
 
 namespace gptgrow {
 
 struct VerifyOptions {
   bool data = true;         // data and holes, not only the table
   bool free_space = false;  // also that there are zeros behind the image and all partitions, where it has nothing
-  int held = -1;            // the target, where it is open already: `path` must still be that
 };
 
 /// How far a restore came that was cut off, as the disk tells.
@@ -44,8 +44,8 @@ struct Verification {
   bool same() const { return table.empty() && !difference && !stopped; }
 };
 
-/// Compares the file or device at `path` with the disk that `pieces` describe, which has its size. Throws Error when
-/// it has another, or is not what is held; failed system calls are std::system_error.
-Verification verify(const Pieces& pieces, const std::string& path, const VerifyOptions& options, Monitor& monitor);
+/// Compares `target` with the disk that `pieces` describe, which has its size. Throws Error when it has another; failed system
+/// calls are std::system_error.
+Verification verify(const Pieces& pieces, const DirectSource& target, const VerifyOptions& options, Monitor& monitor);
 
 }  // namespace gptgrow

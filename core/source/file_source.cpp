@@ -23,9 +23,7 @@ namespace {
   throw std::system_error(error, std::generic_category(), what);
 }
 
-}  // namespace
-
-Image::Image(const std::string& path) : path_(path)
+FileDescriptor open_to_read(const std::string& path)
 {
   // Opening a FIFO would wait for a writer.
   struct stat status;
@@ -33,20 +31,38 @@ Image::Image(const std::string& path) : path_(path)
     fail(errno, path);
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
     refuse("{}: neither a regular file nor a block device", path);
-  fd_ = std::make_shared<const FileDescriptor>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd() == -1 || ::fstat(fd(), &status) == -1)
+  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() == -1)
     fail(errno, path);
-  if (S_ISREG(status.st_mode)) {
-    size_bytes_ = static_cast<std::uint64_t>(status.st_size);
-  } else {
-    int sector_size = 0;
-    if (::ioctl(fd(), BLKGETSIZE64, &size_bytes_) == -1 || ::ioctl(fd(), BLKSSZGET, &sector_size) == -1)
-      fail(errno, path);
-    device_sector_size_bytes_ = static_cast<std::uint32_t>(sector_size);
-  }
+  return fd;
 }
 
-void Image::read(std::uint64_t offset, std::span<std::byte> buffer) const
+struct stat status_of(const FileSource& source)
+{
+  struct stat status;
+  if (::fstat(source.fd(), &status) == -1)
+    fail(errno, source.name());
+  return status;
+}
+
+}  // namespace
+
+FileSource::FileSource(const std::string& path) : FileSource(path, open_to_read(path)) {}
+
+FileSource::FileSource(const std::string& path, FileDescriptor fd) : path_(path), fd_(std::move(fd))
+{
+  const struct stat status = status_of(*this);
+  if (S_ISREG(status.st_mode)) {
+    size_bytes_ = static_cast<std::uint64_t>(status.st_size);
+    return;
+  }
+  int sector_size = 0;
+  if (::ioctl(this->fd(), BLKGETSIZE64, &size_bytes_) == -1 || ::ioctl(this->fd(), BLKSSZGET, &sector_size) == -1)
+    fail(errno, path);
+  device_sector_size_bytes_ = static_cast<std::uint32_t>(sector_size);
+}
+
+void FileSource::read(std::uint64_t offset, std::span<std::byte> buffer) const
 {
   while (!buffer.empty()) {
     const std::size_t count = read_some(fd(), path_, offset, buffer);
@@ -57,7 +73,7 @@ void Image::read(std::uint64_t offset, std::span<std::byte> buffer) const
   }
 }
 
-Extent Image::extent(ByteRange range) const
+Extent FileSource::extent(ByteRange range) const
 {
   const off_t start = static_cast<off_t>(range.offset);
   const off_t data = ::lseek(fd(), start, SEEK_DATA);
@@ -75,16 +91,14 @@ Extent Image::extent(ByteRange range) const
   return {std::min(range.end(), static_cast<std::uint64_t>(hole)) - range.offset, false};
 }
 
-void Image::check_not_shrunk(std::uint64_t offset) const
+void FileSource::check_not_shrunk(std::uint64_t offset) const
 {
-  struct stat status;
-  if (::fstat(fd(), &status) == -1)
-    fail(errno, path_);
+  const struct stat status = status_of(*this);
   if (S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) < offset)
     fail(EIO, fmt::format("{}: {} bytes long, was {} when opened", path_, status.st_size, size_bytes_));
 }
 
-void Image::share() const
+void FileSource::share() const
 {
   // Those who overwrite a disk lock all of it; QEMU has a meaning of its own for bytes from 100 on.
   struct flock first_byte {};
@@ -95,17 +109,23 @@ void Image::share() const
   (void)::fcntl(fd(), F_OFD_SETLK, &first_byte);
 }
 
-void Image::prefetch(ByteRange range) const
+void FileSource::prefetch(ByteRange range) const
 {
   // Advice only: a read that follows reports what is wrong.
   (void)::posix_fadvise(fd(), static_cast<off_t>(range.offset), static_cast<off_t>(range.size), POSIX_FADV_WILLNEED);
 }
 
-std::vector<std::byte> read_bytes(const Image& image, ByteRange range)
+std::optional<timespec> FileSource::modified() const
 {
-  std::vector<std::byte> bytes(range.size);
-  image.read(range.offset, bytes);
-  return bytes;
+  return status_of(*this).st_mtim;
+}
+
+std::string FileSource::version() const
+{
+  if (is_block_device())
+    return {};
+  const timespec time = *modified();
+  return fmt::format("modified {}.{:09}", time.tv_sec, time.tv_nsec);
 }
 
 }  // namespace gptgrow

@@ -71,21 +71,21 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
 
 }  // namespace
 
-Contents contents_of(int fd, std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
+Contents contents_of(const FileSource& disk, std::uint32_t sector_size_bytes)
 {
+  const std::uint64_t size_bytes = disk.size_bytes();
   Contents contents;
   const auto add = [&](ByteRange range) {
-    const auto found = signatures_in(fd, range);
+    const auto found = signatures_in(disk.fd(), range);
     contents.signatures.insert(contents.signatures.end(), found.begin(), found.end());
     return found.empty() ? Signature() : found.front();
   };
   contents.type = add({0, size_bytes}).type;
 
-  const Probe probe = make_probe(fd, {0, size_bytes});
+  const Probe probe = make_probe(disk.fd(), {0, size_bytes});
   blkid_probe_enable_superblocks(probe.get(), 0);
   blkid_probe_enable_partitions(probe.get(), 1);
-  struct stat status;
-  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+  if (!disk.is_block_device())
     blkid_probe_set_sectorsize(probe.get(), sector_size_bytes);
   const blkid_partlist list = blkid_probe_get_partitions(probe.get());
   const blkid_parttable table = list ? blkid_partlist_get_table(list) : nullptr;

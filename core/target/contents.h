@@ -2,7 +2,7 @@
 // What a disk holds before it is overwritten, of any kind that libblkid knows.
 #pragma once
 
-#include "core/units.h"
+#include "core/source/file_source.h"
 
 #include <cstdint>
 #include <string>
@@ -31,8 +31,8 @@ struct Contents {
   std::vector<Signature> signatures;         // on the disk as a whole, then in each partition; no partition tables
 };
 
-/// Reads only. `sector_size_bytes` is for a file; a device has its own. Damage and hostile bytes are no error: what libblkid does not know is not listed. Failed system calls are
-/// std::system_error.
-Contents contents_of(int fd, std::uint64_t size_bytes, std::uint32_t sector_size_bytes);
+/// `sector_size_bytes` is for a file; a device has its own. Damage and hostile bytes are no error: what libblkid does not
+/// know is not listed. Failed system calls are std::system_error.
+Contents contents_of(const FileSource& disk, std::uint32_t sector_size_bytes);
 
 }  // namespace gptgrow

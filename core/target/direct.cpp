@@ -17,6 +17,8 @@
 
 namespace gptgrow {
 
+namespace {
+
 FileDescriptor open_direct(int fd)
 {
   const int mode = ::fcntl(fd, F_GETFL) & O_ACCMODE;
@@ -26,10 +28,14 @@ FileDescriptor open_direct(int fd)
   return wants_more ? FileDescriptor() : std::move(direct);
 }
 
-bool reads_medium(int direct)
+}  // namespace
+
+DirectSource::DirectSource(FileSource file) : FileSource(std::move(file)), direct_(open_direct(fd())) {}
+
+bool DirectSource::is_past_cache() const
 {
   struct stat status;
-  if (direct == -1 || ::fstat(direct, &status) == -1)
+  if (direct_fd() == -1 || ::fstat(direct_fd(), &status) == -1)
     return false;
   if (!S_ISBLK(status.st_mode))
     return true;
@@ -37,19 +43,25 @@ bool reads_medium(int direct)
   return line_of(device / "loop/dio") != "0" && line_of(device.parent_path() / "loop/dio") != "0";
 }
 
-void read_medium(int fd, int direct, const std::string& path, std::uint64_t offset, std::span<std::byte> buffer)
+void DirectSource::forget() const
 {
-  if (direct == -1) {
-    (void)::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(buffer.size()), POSIX_FADV_DONTNEED);
-    read_fully(fd, path, offset, buffer);
+  (void)::fdatasync(fd());
+  (void)::posix_fadvise(fd(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
+void DirectSource::read(std::uint64_t offset, std::span<std::byte> buffer) const
+{
+  if (direct_fd() == -1) {
+    (void)::posix_fadvise(fd(), static_cast<off_t>(offset), static_cast<off_t>(buffer.size()), POSIX_FADV_DONTNEED);
+    FileSource::read(offset, buffer);
     return;
   }
   alignas(kDirectAlignment) std::byte block[kDirectAlignment];
   while (!buffer.empty()) {
     const std::size_t skipped = offset % kDirectAlignment;
-    const std::size_t found = read_some(direct, path, offset - skipped, block);
+    const std::size_t found = read_some(direct_fd(), name(), offset - skipped, block);
     if (found <= skipped)
-      throw_end_of_file(path, offset);
+      throw_end_of_file(name(), offset);
     const std::size_t count = std::min(buffer.size(), found - skipped);
     std::memcpy(buffer.data(), block + skipped, count);
     buffer = buffer.subspan(count);

@@ -88,7 +88,7 @@ void sync_directory_of(const std::string& path)
 
 std::string read_file(const std::string& path, std::uint64_t max_size_bytes)
 {
-  const Image file(path);
+  const FileSource file(path);
   if (file.size_bytes() > max_size_bytes)
     refuse("{}: {} bytes long, expected at most {}", path, file.size_bytes(), max_size_bytes);
   std::string text(file.size_bytes(), '\0');

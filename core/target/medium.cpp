@@ -27,20 +27,24 @@ std::string name_in(const fs::path& path)
   return line;
 }
 
-Medium medium_of(const Image& image)
-{
-  struct stat status;
-  if (::fstat(image.fd(), &status) == -1)
-    throw std::system_error(errno, std::generic_category(), image.path());
-  return gptgrow::medium_of(status);
-}
-
 }  // namespace
 
-bool same_medium(const Image& a, const Image& b)
+std::optional<struct stat> status_of(const Source& source)
+{
+  const auto file = source.file_range({0, source.size_bytes()});
+  struct stat status;
+  if (file && ::fstat(file->fd, &status) == -1)
+    throw std::system_error(errno, std::generic_category(), source.name());
+  return file ? std::optional(status) : std::nullopt;
+}
+
+bool same_medium(const Source& a, const Source& b)
 {
   const BlockGraph graph(read_block_devices());
-  const auto parts_of = [&](const Image& image) { return graph.made_of(graph.whole(medium_of(image))); };
+  const auto parts_of = [&](const Source& source) {
+    const auto status = status_of(source);
+    return status ? graph.made_of(graph.whole(medium_of(*status))) : std::vector<Part>();
+  };
   return overlap(parts_of(a), parts_of(b));
 }
 
@@ -58,6 +62,26 @@ std::string hardware_name(dev_t device)
       return fmt::format("{}{}serial {}", name, name.empty() ? "" : ", ", serial);
   }
   return name;
+}
+
+std::string identity_of(const Source& source)
+{
+  const auto status = status_of(source);
+  if (!status)
+    return source.name();
+  return S_ISREG(status->st_mode) ? fmt::format("changed {}.{:09}", status->st_ctim.tv_sec, status->st_ctim.tv_nsec)
+                                  : hardware_name(status->st_rdev);
+}
+
+mode_t mode_of_copy(const Source& source)
+{
+  constexpr mode_t kOwner = S_IRUSR | S_IWUSR, kAll = kOwner | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
+  const auto status = status_of(source);
+  if (!status)
+    return kOwner;
+  if (S_ISREG(status->st_mode))
+    return kOwner | (status->st_mode & kAll);
+  return status->st_mode & S_IROTH ? kAll : kOwner;
 }
 
 bool is_partition(dev_t device)

@@ -2,6 +2,7 @@
 #include "core/target/relation.h"
 
 #include "core/error.h"
+#include "core/target/medium.h"
 #include "core/target/mounts.h"
 #include "core/target/open_files.h"
 
@@ -31,14 +32,6 @@ bool is_served(const std::vector<Part>& parts, const BlockGraph& graph, const Mo
     return part.medium.is_device ? is_served_device(part.medium, graph)
                                  : backing_of(part.medium, mounts, graph).kind == Backing::Kind::served;
   });
-}
-
-struct stat status_of(int fd)
-{
-  struct stat status;
-  if (::fstat(fd, &status) == -1)
-    throw std::system_error(errno, std::generic_category(), "fstat");
-  return status;
 }
 
 /// One file under two names has one size and one time, whatever file system hands it on.
@@ -78,11 +71,15 @@ void look_for_servers(const std::string& served, const std::string& path, const 
 
 }  // namespace
 
-Relation relation_of(const Image& image, const std::string& target)
+Relation relation_of(const Source& image, const std::string& target)
 {
+  const std::optional<struct stat> found = status_of(image);
+  if (!found)
+    return {};
+  const struct stat& image_status = *found;
+  const std::string image_path = fmt::format("/proc/self/fd/{}", image.file_range({0, image.size_bytes()})->fd);
   const BlockGraph graph(read_block_devices());
   const Mounts mounts = read_mounts();
-  const struct stat image_status = status_of(image.fd());
   struct stat target_status;
   std::string path = target;
   const bool target_exists = ::stat(target.c_str(), &target_status) == 0;
@@ -95,7 +92,7 @@ Relation relation_of(const Image& image, const std::string& target)
   const auto parts_of = [&](const struct stat& status, const std::string& name) {
     return graph.made_of(graph.whole(medium_of(status, name)));
   };
-  const std::vector<Part> image_parts = parts_of(image_status, fmt::format("/proc/self/fd/{}", image.fd()));
+  const std::vector<Part> image_parts = parts_of(image_status, image_path);
   const std::vector<Part> target_parts = parts_of(target_status, path);
   if (overlap(image_parts, target_parts))
     return {Relation::Kind::same, {}};
@@ -112,23 +109,23 @@ Relation relation_of(const Image& image, const std::string& target)
     relation.unseen.push_back(
         message("{} and {} have one size and time, and a file system may show one file as two: whether "
                 "they are the same file cannot be seen",
-                target, image.path()));
+                target, image.name()));
   if (target_exists && may_be_one_through_overlay(image_parts.back().medium, target_parts.back().medium, mounts))
     relation.unseen.push_back(
         message("{} and {} have one size, and an overlay may show one file as two: whether they are the same file "
                 "cannot be seen",
-                target, image.path()));
+                target, image.name()));
   for (const Part& part : target_parts)
     if (const BlockDevice* device = part.medium.is_device ? graph.find(part.medium.device) : nullptr;
         device && may_be_over(*device, static_cast<std::uint64_t>(image_status.st_size)))
       relation.unseen.push_back(
-          message("what {} is over cannot be seen from here: it may be {}", device->path(), image.path()));
+          message("what {} is over cannot be seen from here: it may be {}", device->path(), image.name()));
   if (!target_exists)
     return relation;
   if (image_is_served)
-    look_for_servers(image.path(), target, target_parts, false, relation.unseen);
+    look_for_servers(image.name(), target, target_parts, false, relation.unseen);
   if (target_is_served)
-    look_for_servers(target, image.path(), image_parts, true, relation.unseen);
+    look_for_servers(target, image.name(), image_parts, true, relation.unseen);
   return relation;
 }
 

@@ -2,7 +2,7 @@
 // Whether an image and a target are made of the same bytes, or one lies on the other.
 #pragma once
 
-#include "core/source/file_source.h"
+#include "core/source/source.h"
 
 #include <string>
 #include <vector>
@@ -21,6 +21,6 @@ struct Relation {
 };
 
 /// `target` may name a file that is still to be made.
-Relation relation_of(const Image& image, const std::string& target);
+Relation relation_of(const Source& image, const std::string& target);
 
 }  // namespace gptgrow

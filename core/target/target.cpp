@@ -4,9 +4,9 @@
 #include "core/error.h"
 #include "core/fields.h"
 #include "core/source/file_io.h"
-#include "core/target/direct.h"
 #include "core/target/durable_file.h"
 #include "core/target/holders.h"
+#include "core/target/medium.h"
 
 #include <fmt/format.h>
 
@@ -58,57 +58,66 @@ int fallocate_hole(int fd, ByteRange range)
                      static_cast<off_t>(range.size));
 }
 
-}  // namespace
-
-DeviceTarget::DeviceTarget(const std::string& path) : path_(path)
+FileDescriptor open_to_write(const std::string& path)
 {
   struct stat status;
   if (::stat(path.c_str(), &status) == -1)
     fail(errno, path);
-  is_block_device_ = S_ISBLK(status.st_mode);
-  if (!is_block_device_ && !S_ISREG(status.st_mode))
+  const bool is_block_device = S_ISBLK(status.st_mode);
+  if (!is_block_device && !S_ISREG(status.st_mode))
     refuse("{}: neither a regular file nor a block device", path);
   // On a block device, O_EXCL without O_CREAT fails while anything else holds the disk or one of its partitions.
-  fd_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | (is_block_device_ ? O_EXCL : 0)));
-  if (fd_.get() == -1 && errno == EBUSY)
+  FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | (is_block_device ? O_EXCL : 0)));
+  if (fd.get() == -1 && errno == EBUSY)
     refuse_held(path, find_holders(path, status).holders);
-  if (fd_.get() == -1)
+  if (fd.get() == -1)
     fail(errno, path + ": cannot be opened for writing");
   // The superuser may open a read-only device for writing; the first write would fail.
-  if (int read_only = 0; is_block_device_ && ::ioctl(fd_.get(), BLKROGET, &read_only) == 0 && read_only != 0)
+  if (int read_only = 0; is_block_device && ::ioctl(fd.get(), BLKROGET, &read_only) == 0 && read_only != 0)
     refuse("{}: cannot be opened for writing: the device is read-only", path);
-  if (::fstat(fd_.get(), &status) == -1)
-    fail(errno, path);
-  hold();
-  refuse_if_held(status);
+  return fd;
 }
 
-void DeviceTarget::refuse_if_held(const struct stat& status)
+FileDescriptor make_file(const std::string& path, std::uint64_t size_bytes, mode_t mode)
 {
-  Holding holding = find_holders(path_, status);
-  if (!holding.holders.empty())
-    refuse_held(path_, holding.holders);
-  claims_ = std::move(holding.claims);
-  unseen_holders_ = std::move(holding.unseen);
-}
-
-DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode)
-    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, mode))
-{
-  const bool exists = fd_.get() == -1 && errno == EEXIST;
+  FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, mode));
+  const bool exists = fd.get() == -1 && errno == EEXIST;
   if (std::error_code none; exists && !std::filesystem::exists(path, none))
     refuse("{}: a symbolic link to {}, which does not exist; name that instead", path,
            std::filesystem::read_symlink(path, none).string());
   if (exists)
     refuse("{}: exists already", path);
-  if (fd_.get() == -1)
+  if (fd.get() == -1)
     fail(errno, path + ": cannot be made");
-  hold();
-  if (::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) == -1) {
+  if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes)) == -1) {
     const int error = errno;
     ::unlink(path.c_str());
     fail(error, fmt::format("{}: cannot be made {} bytes long", path, size_bytes));
   }
+  return fd;
+}
+
+}  // namespace
+
+DeviceTarget::DeviceTarget(const std::string& path) : DirectSource(FileSource(path, open_to_write(path)))
+{
+  hold();
+  refuse_if_held();
+}
+
+void DeviceTarget::refuse_if_held()
+{
+  Holding holding = find_holders(name(), *status_of(*this));
+  if (!holding.holders.empty())
+    refuse_held(name(), holding.holders);
+  claims_ = std::move(holding.claims);
+  unseen_holders_ = std::move(holding.unseen);
+}
+
+DeviceTarget::DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode)
+    : DirectSource(FileSource(path, make_file(path, size_bytes, mode)))
+{
+  hold();
   sync_directory_of(path);
 }
 
@@ -119,32 +128,26 @@ void DeviceTarget::hold()
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
   const auto is_locked = [&] {
-    return (::flock(fd_.get(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) ||
-           (::fcntl(fd_.get(), F_OFD_SETLK, &whole) == -1 && (errno == EAGAIN || errno == EACCES));
+    return (::flock(fd(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) ||
+           (::fcntl(fd(), F_OFD_SETLK, &whole) == -1 && (errno == EAGAIN || errno == EACCES));
   };
   // udev locks a device for a moment whenever somebody has written to it.
   const auto deadline = std::chrono::steady_clock::now() + kUdevTime;
-  while (is_block_device_ && is_locked() && std::chrono::steady_clock::now() < deadline)
+  while (is_block_device() && is_locked() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   if (is_locked())
-    refuse("{}: locked by another program; stop that first (lslocks and fuser show more)", path_);
-  direct_ = open_direct(fd_.get());
+    refuse("{}: locked by another program; stop that first (lslocks and fuser show more)", name());
 }
 
 void DeviceTarget::write(std::uint64_t offset, std::span<const std::byte> bytes)
 {
-  write_fully(fd_.get(), path_, offset, bytes);
+  write_fully(fd(), name(), offset, bytes);
 }
 
 void DeviceTarget::flush()
 {
-  if (::fsync(fd_.get()) == -1)
-    fail(errno, path_ + ": fsync");
-}
-
-void DeviceTarget::read(std::uint64_t offset, std::span<std::byte> buffer)
-{
-  read_medium(fd_.get(), direct_.get(), path_, offset, buffer);
+  if (::fsync(fd()) == -1)
+    fail(errno, name() + ": fsync");
 }
 
 void DeviceTarget::zero(ByteRange range)
@@ -160,9 +163,9 @@ void DeviceTarget::zero(ByteRange range)
   if (middle.size == 0)
     return;
   for (ZeroMethod method = zero_method_; method != ZeroMethod::write; method = zero_method_) {
-    if (try_zero(method, middle) && (!is_block_device_ || ends_are_zero(middle)))
+    if (try_zero(method, middle) && (!is_block_device() || ends_are_zero(middle)))
       return;
-    zero_method_ = method == ZeroMethod::punch && is_block_device_ ? ZeroMethod::device : ZeroMethod::write;
+    zero_method_ = method == ZeroMethod::punch && is_block_device() ? ZeroMethod::device : ZeroMethod::write;
   }
   write_zeros(middle.offset, middle.end());
 }
@@ -170,14 +173,14 @@ void DeviceTarget::zero(ByteRange range)
 bool DeviceTarget::try_zero(ZeroMethod method, ByteRange range)
 {
   std::uint64_t place[] = {range.offset, range.size};
-  if ((method == ZeroMethod::punch ? fallocate_hole(fd_.get(), range) : ::ioctl(fd_.get(), BLKZEROOUT, place)) == 0)
+  if ((method == ZeroMethod::punch ? fallocate_hole(fd(), range) : ::ioctl(fd(), BLKZEROOUT, place)) == 0)
     return true;
   if (!is_unsupported(errno))
-    fail(errno, fmt::format("{}: zeroing bytes {}-{}", path_, range.offset, range.end() - 1));
+    fail(errno, fmt::format("{}: zeroing bytes {}-{}", name(), range.offset, range.end() - 1));
   return false;
 }
 
-bool DeviceTarget::ends_are_zero(ByteRange range)
+bool DeviceTarget::ends_are_zero(ByteRange range) const
 {
   alignas(kDirectAlignment) std::byte block[kDirectAlignment];
   for (const std::uint64_t offset : {range.offset, range.end() - sizeof(block)}) {
@@ -192,35 +195,33 @@ bool DeviceTarget::discard(ByteRange range)
 {
   range = aligned_part(range, kDirectAlignment);
   std::uint64_t place[] = {range.offset, range.size};
-  return range.size == 0 ||
-         (is_block_device_ ? ::ioctl(fd_.get(), BLKDISCARD, place) : fallocate_hole(fd_.get(), range)) == 0;
+  return range.size == 0 || (is_block_device() ? ::ioctl(fd(), BLKDISCARD, place) : fallocate_hole(fd(), range)) == 0;
 }
 
 bool DeviceTarget::zero_by_device(ByteRange range)
 {
   // Punching does not fall back to sending zeros.
   range = aligned_part(range, kDirectAlignment);
-  return range.size == 0 || (fallocate_hole(fd_.get(), range) == 0 && ends_are_zero(range));
+  return range.size == 0 || (fallocate_hole(fd(), range) == 0 && ends_are_zero(range));
 }
 
 bool DeviceTarget::allocate(ByteRange range)
 {
   int result = 0;
   do
-    result =
-        ::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
+    result = ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
   while (result == -1 && errno == EINTR);
   if (result == -1 && !is_unsupported(errno))
-    fail(errno, fmt::format("{}: taking space for bytes {}-{}", path_, range.offset, range.end() - 1));
+    fail(errno, fmt::format("{}: taking space for bytes {}-{}", name(), range.offset, range.end() - 1));
   return result == 0;
 }
 
 std::optional<std::string> DeviceTarget::reread_partitions()
 {
-  if (!is_block_device_ || ::ioctl(fd_.get(), BLKRRPART) == 0)
+  if (!is_block_device() || ::ioctl(fd(), BLKRRPART) == 0)
     return std::nullopt;
   const int error = errno;
-  return fmt::format("{}: the kernel did not read the new table ({}); {}", path_,
+  return fmt::format("{}: the kernel did not read the new table ({}); {}", name(),
                      std::generic_category().message(error),
                      error == EBUSY ? "it uses the old one until the disk is free, or until the next boot"
                                     : "it shows no partitions of this device");

@@ -2,8 +2,7 @@
 // The one place of the project that writes to a disk.
 #pragma once
 
-#include "core/source/file_descriptor.h"
-#include "core/source/file_source.h"
+#include "core/target/direct.h"
 
 #include <atomic>
 #include <optional>
@@ -25,12 +24,12 @@ public:
   virtual void flush() = 0;
 
   /// What the medium holds, not what is cached of it.
-  virtual void read(std::uint64_t offset, std::span<std::byte> buffer) = 0;
+  virtual void read(std::uint64_t offset, std::span<std::byte> buffer) const = 0;
 };
 
-/// A file or block device, held exclusively. zero(), can_punch(), write() and flush() may be called by several threads at
-/// once, for bytes that no two of them share.
-class DeviceTarget : public Target {
+/// A file or block device, held exclusively from when this is made until it is gone. zero(), can_punch(), write() and flush()
+/// may be called by several threads at once, for bytes that no two of them share.
+class DeviceTarget : public DirectSource, public Target {
 public:
   /// Throws Error when anything holds any byte of `path`, at any depth, or when that is neither a file nor a block device;
   /// std::system_error when it cannot be opened for writing.
@@ -39,16 +38,12 @@ public:
   /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name. The umask counts.
   DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode = 0666);
 
-  const std::string& path() const { return path_; }
-  int fd() const { return fd_.get(); }
-  bool is_block_device() const { return is_block_device_; }
-
   /// Why a holder of what was there might not have been found, a sentence each.
   const std::vector<std::string>& unseen_holders() const { return unseen_holders_; }
 
   void write(std::uint64_t offset, std::span<const std::byte> bytes) override;
   void flush() override;
-  void read(std::uint64_t offset, std::span<std::byte> buffer) override;
+  void read(std::uint64_t offset, std::span<std::byte> buffer) const override { DirectSource::read(offset, buffer); }
 
   /// Makes `range` zeros: by punching a hole, by the device, by writing, whichever is the first that works. What a device
   /// then reads there is looked at, at both ends. Takes as long as the range is.
@@ -74,16 +69,12 @@ private:
   enum class ZeroMethod { punch, device, write };
 
   void hold();
-  void refuse_if_held(const struct stat& status);
+  void refuse_if_held();
   bool try_zero(ZeroMethod method, ByteRange range);
-  bool ends_are_zero(ByteRange range);
+  bool ends_are_zero(ByteRange range) const;
 
-  std::string path_;
-  FileDescriptor fd_;
-  FileDescriptor direct_;
   std::vector<FileDescriptor> claims_;  // of what is below
   std::vector<std::string> unseen_holders_;
-  bool is_block_device_ = false;
   std::atomic<ZeroMethod> zero_method_ = ZeroMethod::punch;
 };
 

@@ -60,9 +60,9 @@ void check_regions(const Disk& disk)
   for (const Region& region : disk.layout().regions) {
     REQUIRE(region.range.offset == offset);
     REQUIRE(region.range.size > 0);
-    if (region.source == Source::image)
+    if (region.origin == Origin::image)
       REQUIRE(region.source_offset + region.range.size <= disk.image().size_bytes());
-    if (region.source == Source::own)
+    if (region.origin == Origin::own)
       REQUIRE(region.source_offset + region.range.size <= disk.layout().own_bytes.size());
     offset = region.range.end();
   }

@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "core/repair/compare.h"
 #include "tests/unit/catch2.h"
-#include "tests/unit/temporary_file.h"
+#include "tests/unit/memory_source.h"
 #include "tests/unit/test_disk.h"
 
 #include <algorithm>
@@ -13,20 +13,6 @@ using namespace gptgrow;
 namespace {
 
 constexpr std::uint64_t kGrownSectors = 700;
-
-class StoredDisk {
-public:
-  explicit StoredDisk(const std::vector<std::byte>& bytes)
-  {
-    file_.resize(bytes.size());
-    file_.write(0, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  }
-
-  Image open() const { return Image(file_.path()); }
-
-private:
-  TemporaryFile file_;
-};
 
 TestDisk disk_with_gap()
 {
@@ -41,7 +27,7 @@ TestDisk grown(TestDisk disk)
 
 Comparison compared(const std::vector<std::byte>& a, const std::vector<std::byte>& b)
 {
-  return compare(StoredDisk(a).open(), StoredDisk(b).open(), std::nullopt);
+  return compare(in_memory(a), in_memory(b), std::nullopt);
 }
 
 std::vector<Trace> traces(const std::vector<std::byte>& a, const std::vector<std::byte>& b)

@@ -29,7 +29,7 @@ TEST_CASE("An image is read at any place")
 {
   const TemporaryFile file;
   file.write(1000, "hello");
-  const Image image(file.path());
+  const FileSource image(file.path());
   CHECK(image.size_bytes() == 1005);
   std::vector<std::byte> bytes(4);
   image.read(1001, bytes);
@@ -42,7 +42,7 @@ TEST_CASE("Holes of the file are told from data, up to the end of the range")
   const TemporaryFile file;
   file.resize(4 * kMiB);
   file.write(kMiB, std::string(kMiB, 'x'));
-  const Image image(file.path());
+  const FileSource image(file.path());
   CHECK(image.extent({0, 4 * kMiB}).hole);
   CHECK(image.extent({0, 4 * kMiB}).size == kMiB);
   CHECK(image.extent({0, 512}).size == 512);
@@ -58,7 +58,7 @@ TEST_CASE("A file that became shorter gives EIO, for its bytes and for its exten
   const TemporaryFile file;
   file.resize(4 * kMiB);
   file.write(0, std::string(kMiB, 'x'));
-  const Image image(file.path());
+  const FileSource image(file.path());
   file.resize(2 * kMiB);
   std::vector<std::byte> bytes(4096);
   CHECK(code_of([&] { image.read(2 * kMiB - 4096, bytes); }) == std::error_code());
@@ -71,7 +71,7 @@ TEST_CASE("A file that became shorter gives EIO, for its bytes and for its exten
 
 TEST_CASE("What is neither a file nor a block device is refused")
 {
-  CHECK_THROWS_WITH(Image("/dev/null"), ContainsSubstring("/dev/null: neither a regular file nor a block device"));
-  CHECK_THROWS_WITH(Image("/"), ContainsSubstring("neither a regular file nor a block device"));
-  CHECK(code_of([] { Image("/nonexistent"); }) == std::errc::no_such_file_or_directory);
+  CHECK_THROWS_WITH(FileSource("/dev/null"), ContainsSubstring("/dev/null: neither a regular file nor a block device"));
+  CHECK_THROWS_WITH(FileSource("/"), ContainsSubstring("neither a regular file nor a block device"));
+  CHECK(code_of([] { FileSource("/nonexistent"); }) == std::errc::no_such_file_or_directory);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/pieces.h"
 #include "tests/unit/catch2.h"
-#include "tests/unit/disk_file.h"
+#include "tests/unit/served_disk.h"
 
 using namespace gptgrow;
 
@@ -36,9 +36,7 @@ constexpr ByteRange sectors(std::uint64_t first, std::uint64_t end)
 
 TEST_CASE("A grown disk is table, data, zeros of the old backup, free space, table")
 {
-  const TemporaryFile file;
-  write_all(file, two_partitions().bytes());
-  const Disk disk = disk_of(file, 1000 * 512);
+  const Disk disk = served(two_partitions().bytes(), 1000 * 512);
   const Pieces pieces(disk);
   CHECK(joined(pieces) == std::vector<std::pair<ByteRange, Kind>>{{sectors(0, 34), Kind::table},
                                                                   {sectors(34, 479), Kind::data},
@@ -50,9 +48,7 @@ TEST_CASE("A grown disk is table, data, zeros of the old backup, free space, tab
 
 TEST_CASE("A disk of the image's size has no free space")
 {
-  const TemporaryFile file;
-  write_all(file, two_partitions().bytes());
-  const Disk disk = disk_of(file, 512 * 512);
+  const Disk disk = served(two_partitions().bytes(), 512 * 512);
   const Pieces pieces(disk);
   CHECK(joined(pieces) == std::vector<std::pair<ByteRange, Kind>>{{sectors(0, 34), Kind::table},
                                                                   {sectors(34, 479), Kind::data},
@@ -62,9 +58,7 @@ TEST_CASE("A disk of the image's size has no free space")
 
 TEST_CASE("A shrunk disk has its table at its own end")
 {
-  const TemporaryFile file;
-  write_all(file, two_partitions().bytes());
-  const Disk disk = disk_of(file, 440 * 512);
+  const Disk disk = served(two_partitions().bytes(), 440 * 512);
   const Pieces pieces(disk);
   CHECK(joined(pieces).back() == std::pair(sectors(407, 440), Kind::table));
   CHECK(pieces.free_space().size == 0);
@@ -72,10 +66,9 @@ TEST_CASE("A shrunk disk has its table at its own end")
 
 TEST_CASE("What is missing of a partition is a hole, not free space")
 {
-  const TemporaryFile file;
-  write_all(file, two_partitions().bytes());
-  file.resize(300 * 512);
-  const Disk disk = disk_of(file, 1000 * 512, {.policy = {.truncated = Truncated::allow}});
+  std::vector<std::byte> image = two_partitions().bytes();
+  image.resize(300 * 512);
+  const Disk disk = served(image, 1000 * 512, {.policy = {.truncated = Truncated::allow}});
   const Pieces pieces(disk);
   CHECK(pieces.at({300 * 512, 1 << 20}).kind == Kind::hole);
   CHECK(pieces.free_space() == sectors(400, 967));
@@ -83,9 +76,7 @@ TEST_CASE("What is missing of a partition is a hole, not free space")
 
 TEST_CASE("A piece is clipped to what is asked for")
 {
-  const TemporaryFile file;
-  write_all(file, two_partitions().bytes());
-  const Disk disk = disk_of(file, 1000 * 512);
+  const Disk disk = served(two_partitions().bytes(), 1000 * 512);
   const Pieces pieces(disk);
   CHECK(pieces.at({1, 10}).range == ByteRange{1, 10});
   CHECK(pieces.at({34 * 512 - 1, 10}).range == ByteRange{34 * 512 - 1, 1});

@@ -10,30 +10,30 @@ using namespace gptgrow;
 TEST_CASE("A new disk is one hole")
 {
   const Regions regions(1000);
-  CHECK(std::vector<Region>(regions.begin(), regions.end()) == std::vector<Region>{{{0, 1000}, Source::hole, 0}});
+  CHECK(std::vector<Region>(regions.begin(), regions.end()) == std::vector<Region>{{{0, 1000}, Origin::hole, 0}});
   CHECK(regions.size_bytes() == 1000);
 }
 
 TEST_CASE("An overlay splits what it lies in; image bytes keep their place in the image")
 {
   Regions regions(1000);
-  regions.overlay({{0, 800}, Source::image, 5000});
-  regions.overlay({{100, 50}, Source::own, 7});
-  CHECK(std::vector<Region>(regions.begin(), regions.end()) == std::vector<Region>{{{0, 100}, Source::image, 5000},
-                                                                                   {{100, 50}, Source::own, 7},
-                                                                                   {{150, 650}, Source::image, 5150},
-                                                                                   {{800, 200}, Source::hole, 0}});
+  regions.overlay({{0, 800}, Origin::image, 5000});
+  regions.overlay({{100, 50}, Origin::own, 7});
+  CHECK(std::vector<Region>(regions.begin(), regions.end()) == std::vector<Region>{{{0, 100}, Origin::image, 5000},
+                                                                                   {{100, 50}, Origin::own, 7},
+                                                                                   {{150, 650}, Origin::image, 5150},
+                                                                                   {{800, 200}, Origin::hole, 0}});
 }
 
 TEST_CASE("An overlay covers several regions, and an empty one nothing")
 {
   Regions regions(1000);
-  regions.overlay({{0, 400}, Source::image, 0});
-  regions.overlay({{300, 200}, Source::own, 0});
-  regions.overlay({{200, 0}, Source::own, 0});
-  regions.overlay({{100, 900}, Source::hole, 0});
+  regions.overlay({{0, 400}, Origin::image, 0});
+  regions.overlay({{300, 200}, Origin::own, 0});
+  regions.overlay({{200, 0}, Origin::own, 0});
+  regions.overlay({{100, 900}, Origin::hole, 0});
   CHECK(std::vector<Region>(regions.begin(), regions.end()) ==
-        std::vector<Region>{{{0, 100}, Source::image, 0}, {{100, 900}, Source::hole, 0}});
+        std::vector<Region>{{{0, 100}, Origin::image, 0}, {{100, 900}, Origin::hole, 0}});
 }
 
 TEST_CASE("Any overlays leave ordered, gapless regions that say of each byte what the last overlay said")
@@ -42,15 +42,15 @@ TEST_CASE("Any overlays leave ordered, gapless regions that say of each byte wha
   std::mt19937 random(20240901);
   for (int round = 0; round < 500; ++round) {
     Regions regions(kSize);
-    std::array<std::pair<Source, std::uint64_t>, kSize> model{};
-    model.fill({Source::hole, 0});
+    std::array<std::pair<Origin, std::uint64_t>, kSize> model{};
+    model.fill({Origin::hole, 0});
     for (int i = 0; i < 6; ++i) {
       const std::uint64_t offset = random() % kSize, size = random() % (kSize - offset + 1);
-      const auto source = static_cast<Source>(random() % 3);
-      const std::uint64_t source_offset = source == Source::hole ? 0 : random() % 1000;
-      regions.overlay({{offset, size}, source, source_offset});
+      const auto origin = static_cast<Origin>(random() % 3);
+      const std::uint64_t source_offset = origin == Origin::hole ? 0 : random() % 1000;
+      regions.overlay({{offset, size}, origin, source_offset});
       for (std::uint64_t k = 0; k < size; ++k)
-        model[offset + k] = {source, source == Source::hole ? 0 : source_offset + k};
+        model[offset + k] = {origin, origin == Origin::hole ? 0 : source_offset + k};
     }
     std::uint64_t expected_offset = 0;
     for (const Region& region : regions) {
@@ -61,10 +61,10 @@ TEST_CASE("Any overlays leave ordered, gapless regions that say of each byte wha
     REQUIRE(expected_offset == kSize);
     for (std::uint64_t offset = 0; offset < kSize; ++offset) {
       const Region& region = regions.at(offset);
-      const std::uint64_t inside = region.source == Source::hole ? 0 : offset - region.range.offset;
+      const std::uint64_t inside = region.origin == Origin::hole ? 0 : offset - region.range.offset;
       REQUIRE(region.range.offset <= offset);
       REQUIRE(offset < region.range.end());
-      REQUIRE(std::pair(region.source, region.source_offset + inside) == model[offset]);
+      REQUIRE(std::pair(region.origin, region.source_offset + inside) == model[offset]);
     }
   }
 }

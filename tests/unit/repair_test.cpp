@@ -4,7 +4,9 @@
 #include "core/error.h"
 #include "core/repair/repair.h"
 #include "core/repair/undo.h"
+#include "core/source/file_source.h"
 #include "tests/unit/catch2.h"
+#include "tests/unit/memory_source.h"
 #include "tests/unit/temporary_file.h"
 #include "tests/unit/test_disk.h"
 
@@ -42,7 +44,7 @@ public:
 
   void flush() override { flushed_ = true; }
 
-  void read(std::uint64_t offset, std::span<std::byte> buffer) override
+  void read(std::uint64_t offset, std::span<std::byte> buffer) const override
   {
     REQUIRE(flushed_);
     std::memcpy(buffer.data(), disk_.data() + offset, buffer.size());
@@ -63,36 +65,6 @@ private:
   std::size_t budget_;
   Order order_;
   bool flushed_ = false;
-};
-
-/// A file that is written again and again, with few differences each time.
-class StoredDisk {
-public:
-  explicit StoredDisk(const Bytes& bytes) : bytes_(bytes)
-  {
-    file_.resize(bytes.size());
-    write({0, bytes.size()});
-  }
-
-  const std::string& path() const { return file_.path(); }
-
-  void store(const Bytes& bytes)
-  {
-    for (std::size_t at = 0; at < bytes.size(); at += kAtomicBytes)
-      if (std::memcmp(bytes.data() + at, bytes_.data() + at, kAtomicBytes) != 0) {
-        std::memcpy(bytes_.data() + at, bytes.data() + at, kAtomicBytes);
-        write({at, kAtomicBytes});
-      }
-  }
-
-private:
-  void write(ByteRange range) const
-  {
-    file_.write(range.offset, {reinterpret_cast<const char*>(bytes_.data() + range.offset), range.size});
-  }
-
-  Bytes bytes_;
-  TemporaryFile file_;
 };
 
 /// Type, GUID and extent of each entry, wherever its slot is.
@@ -175,29 +147,26 @@ std::vector<Scenario> scenarios()
 class Repair {
 public:
   explicit Repair(const Scenario& scenario)
-      : scenario_(scenario), original_(damaged(scenario)), image_(scenario.image.bytes()), disk_(original_)
+      : scenario_(scenario), original_(damaged(scenario)), image_(scenario.image.bytes())
   {
     wanted_ = partitions(scenario.image.array(), scenario.image.entry_size);
   }
 
   RepairPlan plan(const Bytes& state)
   {
-    disk_.store(state);
     if (scenario_.relocate)
-      return plan_repair_in_place(Image(disk_.path()), {}, {});
-    return plan_repair_from_image(Image(disk_.path()), Image(image_.path()), {}, {});
+      return plan_repair_in_place(MemorySource(state), {}, {});
+    return plan_repair_from_image(MemorySource(state), image_, {}, {});
   }
 
   std::vector<gptgrow::Write> undo(const Bytes& state, const RepairPlan& plan)
   {
-    disk_.store(state);
-    return plan_undo(Image(disk_.path()), {plan.disk_size_bytes, plan.sector_size_bytes, plan.writes});
+    return plan_undo(MemorySource(state), {plan.disk_size_bytes, plan.sector_size_bytes, plan.writes});
   }
 
   bool has_valid_table(const Bytes& state)
   {
-    disk_.store(state);
-    const Image disk(disk_.path());
+    const MemorySource disk(state);
     std::vector<std::uint64_t> places{1, scenario_.found.sectors - 1};
     places.insert(places.end(), scenario_.backups.begin(), scenario_.backups.end());
     for (const std::uint64_t lba : places) {
@@ -221,7 +190,7 @@ private:
 
   const Scenario& scenario_;
   Bytes original_;
-  StoredDisk image_, disk_;
+  MemorySource image_;
   Partitions wanted_;
 };
 
@@ -326,7 +295,7 @@ TEST_CASE("A disk that does not hold what was written is reported")
   class Lying : public FailingTarget {
   public:
     explicit Lying(Bytes& disk) : FailingTarget(disk, SIZE_MAX, Order::ascending) {}
-    void read(std::uint64_t offset, std::span<std::byte> buffer) override
+    void read(std::uint64_t offset, std::span<std::byte> buffer) const override
     {
       FailingTarget::read(offset, buffer);
       buffer[0] ^= std::byte{1};
@@ -358,7 +327,7 @@ TEST_CASE("An undo file keeps every byte, and damage to it is noticed")
 
   const std::uint64_t size = std::filesystem::file_size(path);
   std::string text(size, '\0');
-  Image(path).read(0, std::as_writable_bytes(std::span(text)));
+  FileSource(path).read(0, std::as_writable_bytes(std::span(text)));
   std::filesystem::remove(path);
   for (std::size_t i = 0; i < size; i += 7) {
     std::string damaged = text;

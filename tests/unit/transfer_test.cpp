@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/transfer.h"
+#include "core/source/file_source.h"
 #include "tests/unit/catch2.h"
-#include "tests/unit/disk_file.h"
+#include "tests/unit/served_disk.h"
+#include "tests/unit/temporary_file.h"
 
 #include <set>
 #include <system_error>
@@ -43,25 +45,25 @@ private:
 };
 
 struct Fixture {
-  Fixture()
-      : disk([&] {
-          write_all(image, large_disk().bytes());
-          return disk_of(image, kSectors * 512);
-        }()),
-        pieces(disk),
-        fd(::open(target.path().c_str(), O_RDWR))
+  Fixture() : disk(std::make_shared<const FileSource>(image_path()), {kSectors * 512}, {}), pieces(disk)
   {
-    target.resize(kSectors * 512);
+    target_file.resize(kSectors * 512);
+    target.emplace(FileSource(target_file.path(), FileDescriptor(::open(target_file.path().c_str(), O_RDWR))));
   }
 
-  OpenTarget open_target() const { return {fd.get(), target.path()}; }
+  const std::string& image_path() const
+  {
+    const std::vector<std::byte> bytes = large_disk().bytes();
+    image.write(0, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return image.path();
+  }
 
   std::uint64_t copy(Engine engine)
   {
     DataChunks chunks(pieces);
     std::uint64_t copied = 0;
     std::set<std::uint64_t> seen;
-    Transfer(disk, open_target(), engine)
+    Transfer(disk, *target, engine)
         .copy([&] { return chunks.next(); }, [](ByteRange) { return false; },
               [&](const Piece& chunk) {
                 copied += chunk.range.size;
@@ -73,13 +75,13 @@ struct Fixture {
   std::optional<std::uint64_t> compare(Engine engine)
   {
     DataChunks chunks(pieces);
-    return Transfer(disk, open_target(), engine).compare([&] { return chunks.next(); }, [](const Piece&) {});
+    return Transfer(disk, *target, engine).compare([&] { return chunks.next(); }, [](const Piece&) {});
   }
 
-  TemporaryFile image, target;
+  TemporaryFile image, target_file;
   Disk disk;
   Pieces pieces;
-  FileDescriptor fd;
+  std::optional<DirectSource> target;
 };
 
 }  // namespace
@@ -88,12 +90,22 @@ TEST_CASE("What was copied is found to be the same, by either engine")
 {
   Fixture fixture;
   for (const Engine engine : {Engine::io_uring, Engine::threads}) {
-    fixture.target.resize(0);
-    fixture.target.resize(kSectors * 512);
+    fixture.target_file.resize(0);
+    fixture.target_file.resize(kSectors * 512);
     CHECK(fixture.compare(engine) == 48 * 512);
     CHECK(fixture.copy(engine) == (kSectors - 34 - 33) * 512);
     CHECK_FALSE(fixture.compare(engine));
   }
+}
+
+TEST_CASE("An image that is in no file is copied as well")
+{
+  Fixture fixture;
+  const Disk in_no_file = served(large_disk().bytes(), kSectors * 512);
+  DataChunks chunks(fixture.pieces);
+  Transfer(in_no_file, *fixture.target)
+      .copy([&] { return chunks.next(); }, [](ByteRange) { return false; }, [](const Piece&) {});
+  CHECK_FALSE(fixture.compare(Engine::threads));
 }
 
 TEST_CASE("The first of several differences is told")
@@ -101,7 +113,7 @@ TEST_CASE("The first of several differences is told")
   Fixture fixture;
   fixture.copy(Engine::threads);
   for (const std::uint64_t place : {9'000'000u, 5'000'000u, 4'999'999u, 1'234'567u}) {
-    fixture.target.write(place, "?");
+    fixture.target_file.write(place, "?");
     for (const Engine engine : {Engine::io_uring, Engine::threads})
       CHECK(fixture.compare(engine) == place);
   }

@@ -2,7 +2,6 @@
 // The space of a file system for what will be written to a file, taken before the first byte is.
 #pragma once
 
-#include "core/restore/monitor.h"
 #include "core/target/target.h"
 
 #include <boost/icl/interval_set.hpp>
@@ -17,7 +16,7 @@ public:
   /// Takes the space for all of `ranges` that has none yet. std::system_error (ENOSPC) when there is not enough, which is
   /// asked before anything is taken. Does nothing where a file system takes no space in advance: how much it has then
   /// says little, since it may compress. False: the monitor's stop was set.
-  bool take(const std::vector<ByteRange>& ranges, const Monitor& monitor);
+  bool take(const std::vector<ByteRange>& ranges, const std::atomic<bool>& stop);
 
   /// Makes what take() took holes again, and nothing else.
   void give_back() noexcept;

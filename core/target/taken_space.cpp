@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/restore/taken_space.h"
+#include "core/target/taken_space.h"
 
 #include "core/size.h"
 
@@ -25,12 +25,6 @@ using Ranges = boost::icl::interval_set<std::uint64_t>;
 
 constexpr std::uint64_t kBlockBytes = 4096;
 constexpr unsigned kExtents = 256;  // of one call
-
-std::uint64_t size_of(int fd)
-{
-  struct stat status;
-  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
-}
 
 /// What has space, reserved and never written too. False: the file system does not tell.
 bool subtract_extents(int fd, Ranges& holes)
@@ -72,12 +66,12 @@ void subtract_data(int fd, Ranges& holes)
   }
 }
 
-Ranges holes_of(int fd)
+Ranges holes_of(const FileSource& file)
 {
   Ranges holes;
-  holes += Interval::right_open(0, size_of(fd));
-  if (!subtract_extents(fd, holes))
-    subtract_data(fd, holes);
+  holes += Interval::right_open(0, file.size_bytes());
+  if (!subtract_extents(file.fd(), holes))
+    subtract_data(file.fd(), holes);
   return holes;
 }
 
@@ -93,14 +87,14 @@ Ranges whole_blocks(const std::vector<ByteRange>& ranges, std::uint64_t size_byt
 
 }  // namespace
 
-bool TakenSpace::take(const std::vector<ByteRange>& ranges, const Monitor& monitor)
+bool TakenSpace::take(const std::vector<ByteRange>& ranges, const std::atomic<bool>& stop)
 {
-  const Ranges wanted = holes_of(target_.fd()) & whole_blocks(ranges, size_of(target_.fd()));
+  const Ranges wanted = holes_of(target_) & whole_blocks(ranges, target_.size_bytes());
   std::uint64_t needed_bytes = 0;
   for (const auto& range : wanted)
     needed_bytes += range.upper() - range.lower();
   for (const auto& range : wanted) {
-    if (monitor.stop)
+    if (stop)
       return false;
     const ByteRange part{range.lower(), range.upper() - range.lower()};
     const bool is_first = taken_.empty();
@@ -110,7 +104,7 @@ bool TakenSpace::take(const std::vector<ByteRange>& ranges, const Monitor& monit
       check_room(needed_bytes);
     allocate(part);
   }
-  return !monitor.stop;
+  return !stop;
 }
 
 /// Some of what is needed is taken already: what is not enough then is never enough.
@@ -123,7 +117,7 @@ void TakenSpace::check_room(std::uint64_t needed_bytes) const
   const std::uint64_t free_bytes = blocks * status.f_frsize;
   if (needed_bytes > free_bytes && needed_bytes - free_bytes > kBlockBytes)
     throw std::system_error(ENOSPC, std::generic_category(),
-                            fmt::format("{}: taking space for {} more, {} free", target_.path(),
+                            fmt::format("{}: taking space for {} more, {} free", target_.name(),
                                         format_size(needed_bytes), format_size(free_bytes)));
 }
 
