@@ -176,17 +176,16 @@ Exit check(const Options& options, Restore& restore)
   const std::string& target = options.restore.target;
   if (!same_medium(*open_source(target), restore.target()))
     refuse("{}: is not what was written any more: something else has that name now", target);
-  const Pieces& pieces = restore.pieces();
   const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero};
   LongWork work;
-  const Verification result = verify(pieces, restore.target(), verify_options, work.monitor());
+  const Verification result = verify(restore.disk(), restore.target(), verify_options, work.monitor());
   if (result.stopped) {
     complain(fmt::format("stopped: {} is restored, but not wholly verified; gptgrow verify {} {} does it",
                          options.restore.target, options.image.file, options.restore.target));
     return Exit::trouble;
   }
   try {
-    print(to_text(result, pieces, options.restore.target, verify_options, stdout_style()));
+    print(to_text(result, restore.disk(), options.restore.target, verify_options, stdout_style()));
   } catch (const std::system_error& e) {
     // What was asked for is done, or is not, whoever hears of it.
     complain(fmt::format("{}: {}, but the report cannot be printed: {}", options.restore.target,

@@ -31,13 +31,12 @@ Exit run_verify(const Options& options)
   const Disk disk(image, size_of(target), options.disk.reading);
   for (const std::string& warning : disk.warnings())
     complain(fmt::format("warning: {}: {}", options.disk.file, warning));
-  const Pieces pieces(disk);
   const VerifyOptions verify_options{!options.table_only, options.free_space};
   LongWork work;
-  const Verification result = verify(pieces, target, verify_options, work.monitor());
-  print(options.json ? to_json(result, pieces, options.target, verify_options)
-                     : to_text(result, pieces, options.target, verify_options, stdout_style()));
-  if (!options.json && result.data_compared && !options.free_space && pieces.free_space().size != 0)
+  const Verification result = verify(disk, target, verify_options, work.monitor());
+  print(options.json ? to_json(result, disk, options.target, verify_options)
+                     : to_text(result, disk, options.target, verify_options, stdout_style()));
+  if (!options.json && result.data_compared && !options.free_space && disk.layout().free_space.size != 0)
     print("(--free-space compares it with zeros)\n");
   if (!options.json && !result.table.empty() && !result.cut_off)
     print(repair_hint(options.target, options.disk.file));

@@ -71,6 +71,13 @@ Extent Disk::extent(ByteRange range) const
   return {part.size, region.origin == Origin::hole};
 }
 
+Piece Disk::piece(ByteRange range) const
+{
+  const Role role = layout_.regions.at(range.offset).role;
+  const Extent run = extent(range);
+  return {{range.offset, run.size}, role, run.hole};
+}
+
 std::optional<FileRange> Disk::file_range(ByteRange range) const
 {
   const Region& region = layout_.regions.at(range.offset);

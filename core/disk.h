@@ -13,6 +13,19 @@ struct Reading {
   Policy policy = {};
 };
 
+/// Bytes of one role that are all data, or all zeros that need no space.
+struct Piece {
+  ByteRange range;
+  Role role = Role::content;
+  bool is_hole = false;
+
+  bool is_data() const { return role == Role::content && !is_hole; }
+  bool is_free_space() const { return role == Role::free_space; }
+
+  /// Neither table nor data nor free space: a hole of the image, what it lacks of a partition, an old backup.
+  bool needs_zeros() const { return (role == Role::content && is_hole) || is_old_backup(role); }
+};
+
 /// No const member allocates or locks unless it throws.
 class Disk final : public Source {
 public:
@@ -37,6 +50,10 @@ public:
   Extent extent(ByteRange range) const override;
   void prefetch(ByteRange range) const override;
 
+  /// The piece that starts at `range.offset`, at most `range.size` bytes of it; the next one may be of the same kind. Data lies
+  /// in one run of the image. Precondition: `range` is not empty and lies inside the disk.
+  Piece piece(ByteRange range) const;
+
   /// None, also, when a part of `range` is not the image's.
   std::optional<FileRange> file_range(ByteRange range) const override;
 
@@ -46,5 +63,16 @@ private:
   Layout layout_;
   std::vector<std::string> warnings_;
 };
+
+/// Calls `use` with every piece of the disk, in order of place.
+template <typename Use>
+void for_each_piece(const Disk& disk, Use use)
+{
+  for (std::uint64_t offset = 0; offset < disk.size_bytes();) {
+    const Piece piece = disk.piece({offset, disk.size_bytes() - offset});
+    use(piece);
+    offset = piece.range.end();
+  }
+}
 
 }  // namespace gptgrow

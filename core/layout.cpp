@@ -147,6 +147,15 @@ void check_fit(const Source& image, const Table& table, const Tail& tail, std::i
          tail.last_usable + delta, tail.array + delta, smallest);
 }
 
+/// Behind the image and every partition, up to `end`, where the backup table begins.
+ByteRange find_free_space(const Source& image, const Table& table, std::uint64_t end)
+{
+  std::uint64_t first = image.size_bytes();
+  for (const Entry& entry : table.used_entries())
+    first = std::max(first, bytes_of(entry, table.sector_size_bytes, end).end());
+  return {std::min(first, end), end - std::min(first, end)};
+}
+
 /// Builds the regions of a layout from the bottom up.
 class Overlay {
 public:
@@ -156,25 +165,31 @@ public:
   }
 
   /// `to` is served from the image's bytes at `from`, with zeros past the end of the file.
-  void image_bytes(ByteRange to, std::uint64_t from)
+  void image_bytes(Role role, ByteRange to, std::uint64_t from)
   {
-    hole(to);
+    hole(role, to);
     to.size = clip({from, to.size}, image_size_bytes_).size;
-    regions_.overlay({clip(to, regions_.size_bytes()), Origin::image, from});
+    regions_.overlay({clip(to, regions_.size_bytes()), Origin::image, from, role});
   }
 
-  void image_sectors(Lba to, std::uint64_t count, Lba from)
+  void image_sectors(Role role, Lba to, std::uint64_t count, Lba from)
   {
-    image_bytes(bytes_of(to, count, sector_size_bytes_), bytes_of(from, count, sector_size_bytes_).offset);
+    image_bytes(role, bytes_of(to, count, sector_size_bytes_), bytes_of(from, count, sector_size_bytes_).offset);
   }
 
-  void hole(ByteRange range) { regions_.overlay({clip(range, regions_.size_bytes()), Origin::hole, 0}); }
-
-  void zero_sectors(Lba first, std::uint64_t count) { hole(bytes_of(first, count, sector_size_bytes_)); }
-
-  void own_sector(Lba at, std::span<const std::byte> sector)
+  void hole(Role role, ByteRange range)
   {
-    regions_.overlay({bytes_of(at, 1, sector_size_bytes_), Origin::own, own_bytes_.size()});
+    regions_.overlay({clip(range, regions_.size_bytes()), Origin::hole, 0, role});
+  }
+
+  void zero_sectors(Role role, Lba first, std::uint64_t count)
+  {
+    hole(role, bytes_of(first, count, sector_size_bytes_));
+  }
+
+  void own_sector(Role role, Lba at, std::span<const std::byte> sector)
+  {
+    regions_.overlay({bytes_of(at, 1, sector_size_bytes_), Origin::own, own_bytes_.size(), role});
     own_bytes_.insert(own_bytes_.end(), sector.begin(), sector.end());
   }
 
@@ -229,20 +244,23 @@ Layout plan_layout(const Source& image, const Table& table, const WantedSize& si
   image.read(0, mbr);
   move_protective_record(mbr, table.primary.last_usable_lba(), delta);
 
+  const ByteRange free_space = find_free_space(image, table, bytes_of(backup_array_lba, 0, sector_size_bytes).offset);
+  // One line for each structure, from the bottom up.
   Overlay overlay(image, sector_size_bytes, size_bytes);
-  overlay.image_bytes({0, size_bytes}, 0);
+  overlay.image_bytes(Role::content, {0, size_bytes}, 0);
+  overlay.hole(Role::free_space, free_space);
   if (table.backup && delta != 0 && policy.old_backup == OldBackup::zero) {
-    overlay.zero_sectors(table.backup->partition_entry_lba(), array_sectors);
-    overlay.zero_sectors(table.backup->my_lba(), 1);
+    overlay.zero_sectors(Role::old_backup_array, table.backup->partition_entry_lba(), array_sectors);
+    overlay.zero_sectors(Role::old_backup_header, table.backup->my_lba(), 1);
   }
-  overlay.own_sector(Lba{0}, mbr);
-  overlay.own_sector(kPrimaryLba, primary.sector());
-  if (primary.partition_entry_lba() != table.array_source_lba)
-    overlay.image_sectors(primary.partition_entry_lba(), array_sectors, table.array_source_lba);
-  if (!table.backup || delta != 0)
-    overlay.image_sectors(backup_array_lba, array_sectors, table.array_source_lba);
-  overlay.own_sector(last_lba, backup.sector());
-  return {std::move(primary), std::move(backup), std::move(overlay.own_bytes()), std::move(overlay.regions())};
+  overlay.own_sector(Role::mbr, Lba{0}, mbr);
+  overlay.own_sector(Role::primary_header, kPrimaryLba, primary.sector());
+  overlay.image_sectors(Role::primary_array, primary.partition_entry_lba(), array_sectors, table.array_source_lba);
+  overlay.image_sectors(Role::backup_array, backup_array_lba, array_sectors,
+                        table.backup && delta == 0 ? backup_array_lba : table.array_source_lba);
+  overlay.own_sector(Role::backup_header, last_lba, backup.sector());
+  return {std::move(primary), std::move(backup), std::move(overlay.own_bytes()), free_space,
+          std::move(overlay.regions())};
 }
 
 }  // namespace gptgrow

@@ -20,6 +20,7 @@ struct Layout {
   Header primary;  // as served
   Header backup;
   std::vector<std::byte> own_bytes;
+  ByteRange free_space;  // behind the image and every partition, in front of the backup table; may be empty
   Regions regions;
 };
 

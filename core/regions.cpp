@@ -5,6 +5,22 @@
 
 namespace gptgrow {
 
+const char* name_of(Role role)
+{
+  switch (role) {
+  case Role::mbr: return "MBR";
+  case Role::primary_header: return "primary header";
+  case Role::primary_array: return "primary array";
+  case Role::backup_array: return "backup array";
+  case Role::backup_header: return "backup header";
+  case Role::old_backup_array: return "old backup array";
+  case Role::old_backup_header: return "old backup header";
+  case Role::content: return "data";
+  case Role::free_space: break;
+  }
+  return "free space";
+}
+
 void Regions::overlay(const Region& region)
 {
   if (region.range.size == 0)
@@ -14,7 +30,7 @@ void Regions::overlay(const Region& region)
     if (first >= end)
       return;
     const std::uint64_t skipped = old.origin == Origin::hole ? 0 : first - old.range.offset;
-    result.push_back({{first, end - first}, old.origin, old.source_offset + skipped});
+    result.push_back({{first, end - first}, old.origin, old.source_offset + skipped, old.role});
   };
   bool laid = false;
   for (const Region& old : regions_) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A disk as regions: ordered by address, contiguous, never overlapping, gapless.
+// The map of a disk: what lies where, and where its bytes come from. Ordered by address, contiguous, never overlapping,
+// gapless.
 #pragma once
 
 #include "core/units.h"
@@ -15,10 +16,38 @@ enum class Origin {
   hole,   // zeros that take no space
 };
 
+/// What a region is for. The order of the structures is that of their usual places on a disk.
+enum class Role {
+  mbr,
+  primary_header,
+  primary_array,
+  backup_array,
+  backup_header,
+  old_backup_array,   // zeros where a backup was left behind
+  old_backup_header,  // the same
+  content,            // what the image has there, or zeros that belong to a partition
+  free_space,         // zeros behind the image and all partitions
+};
+
+/// Whether it is a part of the partition table.
+constexpr bool is_table(Role role)
+{
+  return role <= Role::backup_header;
+}
+
+constexpr bool is_old_backup(Role role)
+{
+  return role == Role::old_backup_array || role == Role::old_backup_header;
+}
+
+/// "primary header"
+const char* name_of(Role role);
+
 struct Region {
   ByteRange range;  // on the disk; never empty
   Origin origin = Origin::hole;
   std::uint64_t source_offset = 0;
+  Role role = Role::content;
 
   bool operator==(const Region&) const = default;
 };

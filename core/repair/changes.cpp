@@ -10,11 +10,9 @@ namespace gptgrow {
 
 namespace {
 
-using Kind = Structure::Kind;
-
-bool is_array(Kind kind)
+bool is_array(Role role)
 {
-  return kind == Kind::primary_array || kind == Kind::backup_array || kind == Kind::old_backup_array;
+  return role == Role::primary_array || role == Role::backup_array || role == Role::old_backup_array;
 }
 
 /// The first and last byte that differ, as a range of indices; empty when none does. Where `before` ends, all differs.
@@ -58,9 +56,9 @@ public:
       return;
     if (is_new() || is_zero(structure_.bytes))
       whole();
-    else if (structure_.kind == Kind::mbr)
+    else if (structure_.role == Role::mbr)
       fields(mbr_fields(structure_.bytes.size()), 0, "");
-    else if (is_array(structure_.kind))
+    else if (is_array(structure_.role))
       slots();
     else
       fields(header_fields(structure_.bytes.size()), 0, "");
@@ -69,9 +67,9 @@ public:
 private:
   bool is_new() const
   {
-    if (before_.size() < structure_.bytes.size() || (structure_.kind != Kind::mbr && is_zero(before_)))
+    if (before_.size() < structure_.bytes.size() || (structure_.role != Role::mbr && is_zero(before_)))
       return true;
-    const bool is_header = structure_.kind != Kind::mbr && !is_array(structure_.kind);
+    const bool is_header = structure_.role != Role::mbr && !is_array(structure_.role);
     return is_header && !Header({before_.begin(), before_.end()}).has_signature();
   }
 
@@ -83,11 +81,11 @@ private:
       return "zeros";
     if (bytes.size() < structure_.bytes.size())
       return "past the end from the middle on";
-    if (is_array(structure_.kind))
+    if (is_array(structure_.role))
       return fmt::format("{} bytes, CRC 0x{:08x}", std::min<std::uint64_t>(bytes.size(), array_size_bytes_),
                          crc32(bytes.first(std::min<std::uint64_t>(bytes.size(), array_size_bytes_))));
     const Header header({bytes.begin(), bytes.end()});
-    if (structure_.kind == Kind::mbr || !header.has_signature())
+    if (structure_.role == Role::mbr || !header.has_signature())
       return fmt::format("{} bytes", bytes.size());
     return fmt::format("header with MyLBA {}, AlternateLBA {}, LastUsableLBA {}, PartitionEntryLBA {}",
                        header.my_lba().value, header.alternate_lba().value, header.last_usable_lba().value,
@@ -97,7 +95,7 @@ private:
   void whole()
   {
     changes_.push_back({structure_.range(),
-                        name_of(structure_.kind),
+                        name_of(structure_.role),
                         "",
                         {before_.begin(), before_.end()},
                         structure_.bytes,
@@ -112,7 +110,7 @@ private:
     if (std::ranges::equal(before, after))
       return;
     changes_.push_back({{structure_.offset + at + field.offset, field.size},
-                        name_of(structure_.kind),
+                        name_of(structure_.role),
                         prefix + field.name,
                         {before.begin(), before.end()},
                         {after.begin(), after.end()},
@@ -140,7 +138,7 @@ private:
         fields(names, at, slot + ' ');
       else
         changes_.push_back({{structure_.offset + at, size},
-                            name_of(structure_.kind),
+                            name_of(structure_.role),
                             slot,
                             {before.begin(), before.end()},
                             {after.begin(), after.end()},
@@ -159,11 +157,11 @@ private:
   std::vector<Change>& changes_;
 };
 
-void name_changes(const Source& disk, const Structures& structures, std::vector<Change>& changes)
+void name_changes(const Source& disk, const Gpt& gpt, std::vector<Change>& changes)
 {
-  for (const Structure* structure : structures.all()) {
+  for (const Structure* structure : gpt.all()) {
     const std::vector<std::byte> before = read_bytes(disk, clip(structure->range(), disk.size_bytes()));
-    Namer(*structure, before, structures.entry_size_bytes, structures.array_size_bytes, changes).name();
+    Namer(*structure, before, gpt.entry_size_bytes, gpt.array_size_bytes, changes).name();
   }
 }
 
@@ -173,14 +171,14 @@ void sort_by_place(std::vector<Change>& changes)
 }
 
 /// Compares what the layout does not take from the same place of the image and no structure holds.
-void compare_rest(const Disk& disk, const Structures& structures, std::vector<Change>& changes)
+void compare_rest(const Disk& disk, std::vector<Change>& changes)
 {
   Regions rest(disk.size_bytes());  // holes: still to be compared
   for (const Region& region : disk.layout().regions)
-    if (region.origin == Origin::image && region.range.offset == region.source_offset)
+    if (is_table(region.role) || is_old_backup(region.role))
+      rest.overlay({region.range, Origin::own, 0, region.role});
+    else if (region.origin == Origin::image && region.range.offset == region.source_offset)
       rest.overlay(region);
-  for (const Structure* structure : structures.all())
-    rest.overlay({structure->range(), Origin::own, 0});
 
   const Source& image = disk.image();
   for (const Region& region : rest) {
@@ -223,18 +221,18 @@ void compare_rest(const Disk& disk, const Structures& structures, std::vector<Ch
 
 std::vector<Change> changes(const Disk& disk)
 {
-  const Structures structures = structures_of(disk);
+  const Gpt gpt = gpt_of(disk);
   std::vector<Change> result;
-  name_changes(disk.image(), structures, result);
-  compare_rest(disk, structures, result);
+  name_changes(disk.image(), gpt, result);
+  compare_rest(disk, result);
   sort_by_place(result);
   return result;
 }
 
-std::vector<Change> changes(const Source& disk, const Structures& structures)
+std::vector<Change> changes(const Source& disk, const Gpt& gpt)
 {
   std::vector<Change> result;
-  name_changes(disk, structures, result);
+  name_changes(disk, gpt, result);
   sort_by_place(result);
   return result;
 }

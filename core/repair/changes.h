@@ -2,7 +2,7 @@
 // What differs between two states of a disk: found in the bytes, then named.
 #pragma once
 
-#include "core/repair/structures.h"
+#include "core/gpt.h"
 
 namespace gptgrow {
 
@@ -22,6 +22,6 @@ struct Change {
 std::vector<Change> changes(const Disk& disk);
 
 /// Everything that writing `structures` to `disk` would change, in order of place.
-std::vector<Change> changes(const Source& disk, const Structures& structures);
+std::vector<Change> changes(const Source& disk, const Gpt& gpt);
 
 }  // namespace gptgrow

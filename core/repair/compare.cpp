@@ -40,9 +40,8 @@ std::optional<Expected> expected_on(const Source& a, const FoundTables& tables, 
                         .table = tables.primary.valid() ? TableChoice::primary : TableChoice::backup,
                         .policy = {.truncated = Truncated::allow}};
   try {
-    Structures structures = structures_of(Disk(borrowed(a), {size_bytes}, reading));
-    return Expected{std::move(structures.mbr.bytes), std::move(structures.primary_header.bytes),
-                    std::move(structures.backup_header.bytes)};
+    Gpt gpt = gpt_of(Disk(borrowed(a), {size_bytes}, reading));
+    return Expected{std::move(gpt.mbr.bytes), std::move(gpt.primary_header.bytes), std::move(gpt.backup_header.bytes)};
   } catch (const Error&) {
     return std::nullopt;
   }

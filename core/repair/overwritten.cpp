@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/repair/overwritten.h"
 
-#include "core/repair/structures.h"
+#include "core/gpt.h"
 
 #include <fmt/format.h>
 
@@ -49,16 +49,12 @@ std::set<std::uint64_t> places_of_tables(const Source& disk, const FoundTables& 
   return units;
 }
 
-/// Whether `served` has the image's own bytes there, and they are no part of a table.
-bool is_data(const Disk& served, const Structures& structures, ByteRange unit)
+/// Whether `served` has the image's own bytes there, in their own place, and they are no part of a table.
+bool is_data(const Disk& served, ByteRange unit)
 {
   const Region& region = served.layout().regions.at(unit.offset);
-  if (region.origin != Origin::image || region.source_offset != region.range.offset || unit.end() > region.range.end())
-    return false;
-  const auto structures_all = structures.all();
-  return std::ranges::none_of(structures_all, [&](const Structure* structure) {
-    return structure->offset < unit.end() && unit.offset < structure->range().end();
-  });
+  return region.role == Role::content && region.origin == Origin::image &&
+         region.source_offset == region.range.offset && unit.end() <= region.range.end();
 }
 
 std::uint32_t slot_at(const std::vector<Entry>& entries, ByteRange unit, std::uint32_t sector_size_bytes,
@@ -84,15 +80,15 @@ std::string place_name(std::uint32_t slot, std::span<const std::byte> image)
 
 std::vector<Overwritten> overwritten(const Source& disk, const FoundTables& tables, const Disk& served)
 {
-  const Structures structures = structures_of(served);
+  const std::uint32_t sector_size_bytes = served.table().sector_size_bytes;
   const std::vector<Entry> entries = served.table().used_entries();
   std::vector<Overwritten> result;
   for (const std::uint64_t at : places_of_tables(disk, tables)) {
     const ByteRange unit{at, kUnitBytes};
-    if (!is_data(served, structures, unit))
+    if (!is_data(served, unit))
       continue;
     const std::vector<std::byte> wanted = read_bytes(served.image(), unit), found = read_bytes(disk, unit);
-    const std::uint32_t slot = slot_at(entries, unit, structures.sector_size_bytes, disk.size_bytes());
+    const std::uint32_t slot = slot_at(entries, unit, sector_size_bytes, disk.size_bytes());
     if (wanted == found || (slot == 0 && is_zero(wanted)))
       continue;
     std::string where = place_name(slot, wanted);

@@ -73,7 +73,7 @@ void check_writes_no_data(const Source& disk, const std::vector<const Structure*
     for (const Entry& entry : entries)
       if (overlap(structure->range(), bytes_of(entry, sector_size_bytes, disk.size_bytes())))
         refuse("{}: the {} would be at byte {}, which is in the partition of slot {} (LBA {}-{}): nothing is written",
-               disk.name(), name_of(structure->kind), structure->offset, entry.slot, entry.first_lba.value,
+               disk.name(), name_of(structure->role), structure->offset, entry.slot, entry.first_lba.value,
                entry.last_lba.value);
 }
 
@@ -87,7 +87,7 @@ void check_survivor(const Source& disk, const FoundTable& survivor, const std::v
                                   bytes_of(header.partition_entry_lba(), header.array_sectors(), sector_size_bytes)})
       if (overlap(structure->range(), range))
         refuse("{}: the new {} would lie on the only valid table, whose header is at LBA {}: nothing is written",
-               disk.name(), name_of(structure->kind), survivor.at.value);
+               disk.name(), name_of(structure->role), survivor.at.value);
 }
 
 /// Whether the disk holds the image's bytes there, or zeros where an earlier repair was cut off.
@@ -103,13 +103,13 @@ bool is_known_or_zero(const std::vector<std::byte>& disk, const std::vector<std:
 }
 
 /// What of the old backup may become zeros: on this disk it is still the one that is known to be left behind.
-std::vector<const Structure*> removable(const Source& disk, const Structures& structures, const Source& image,
+std::vector<const Structure*> removable(const Source& disk, const Gpt& gpt, const Source& image,
                                         const std::vector<Entry>& entries)
 {
   std::vector<const Structure*> result;
-  for (const Structure& structure : structures.old_backup) {
+  for (const Structure& structure : gpt.old_backup) {
     const bool is_data = std::ranges::any_of(entries, [&](const Entry& entry) {
-      return overlap(structure.range(), bytes_of(entry, structures.sector_size_bytes, disk.size_bytes()));
+      return overlap(structure.range(), bytes_of(entry, gpt.sector_size_bytes, disk.size_bytes()));
     });
     if (is_data || !is_known_or_zero(read_bytes(disk, structure.range()), read_bytes(image, structure.range())))
       return {};
@@ -118,35 +118,35 @@ std::vector<const Structure*> removable(const Source& disk, const Structures& st
   return result;
 }
 
-RepairPlan plan_writes(const Source& disk, const Source& image, const FoundTables& tables, Structures structures,
+RepairPlan plan_writes(const Source& disk, const Source& image, const FoundTables& tables, Gpt gpt,
                        const std::vector<Entry>& entries)
 {
   const FoundTable& counts = table_that_counts(disk, tables);
-  const auto old_backup = removable(disk, structures, image, entries);
-  std::vector<const Structure*> first{&structures.backup_array, &structures.backup_header};
-  std::vector<const Structure*> second{&structures.primary_array, &structures.primary_header};
+  const auto old_backup = removable(disk, gpt, image, entries);
+  std::vector<const Structure*> first{&gpt.backup_array, &gpt.backup_header};
+  std::vector<const Structure*> second{&gpt.primary_array, &gpt.primary_header};
   if (!tables.primary.valid())
     std::swap(first, second);
   check_survivor(disk, counts, first);
 
   std::vector<const Structure*> order = first;
   order.insert(order.end(), second.begin(), second.end());
-  order.push_back(&structures.mbr);
-  check_writes_no_data(disk, order, entries, structures.sector_size_bytes);
+  order.push_back(&gpt.mbr);
+  check_writes_no_data(disk, order, entries, gpt.sector_size_bytes);
   order.insert(order.end(), old_backup.begin(), old_backup.end());
 
   RepairPlan plan{.disk_size_bytes = disk.size_bytes(),
-                  .sector_size_bytes = structures.sector_size_bytes,
+                  .sector_size_bytes = gpt.sector_size_bytes,
                   .writes = {},
                   .changes = {},
                   .overwritten = {},
                   .warnings = {}};
   for (const Structure* structure : order)
     if (std::vector<std::byte> before = read_bytes(disk, structure->range()); before != structure->bytes)
-      plan.writes.push_back({name_of(structure->kind), structure->offset, std::move(before), structure->bytes});
+      plan.writes.push_back({name_of(structure->role), structure->offset, std::move(before), structure->bytes});
   if (old_backup.empty())
-    structures.old_backup.clear();
-  plan.changes = changes(disk, structures);
+    gpt.old_backup.clear();
+  plan.changes = changes(disk, gpt);
   return plan;
 }
 
@@ -168,19 +168,19 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   const FoundTable& counts = table_that_counts(disk, tables);
   const Disk served(borrowed(image), size_of(disk), reading);
-  Structures structures = structures_of(served);
-  if (tables.sector_size_bytes != structures.sector_size_bytes)
+  Gpt gpt = gpt_of(served);
+  if (tables.sector_size_bytes != gpt.sector_size_bytes)
     refuse("{}: table for {}-byte sectors, expected {} as in {}", disk.name(), tables.sector_size_bytes,
-           structures.sector_size_bytes, image.name());
-  check_whole_sectors(disk, structures.sector_size_bytes);
+           gpt.sector_size_bytes, image.name());
+  check_whole_sectors(disk, gpt.sector_size_bytes);
 
   const std::uint64_t slot_count =
-      std::max<std::uint64_t>(structures.array_size_bytes / structures.entry_size_bytes, counts.header.entry_count());
+      std::max<std::uint64_t>(gpt.array_size_bytes / gpt.entry_size_bytes, counts.header.entry_count());
   for (const std::uint32_t slot : replaced_slots)
     if (slot == 0 || slot > slot_count)
       refuse("slot {}: expected 1 to {}", slot, slot_count);
   const std::vector<Entry> found = used_entries(counts.array, counts.header.entry_size_bytes());
-  std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
+  std::vector<Entry> entries = used_entries(gpt.array(), gpt.entry_size_bytes);
   std::vector<Grown> kept = grown_partitions(found, entries);
   std::vector<std::string> warnings = served.warnings();
   for (const Grown& each : kept)
@@ -188,14 +188,14 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
       warnings.push_back(describe(each));
   std::erase_if(kept, [&](const Grown& each) { return is_replaced(replaced_slots, each); });
   if (grown == GrownSlots::keep && !kept.empty()) {
-    keep_grown(disk, structures, served.layout().primary, kept, entries);
-    entries = used_entries(structures.array(), structures.entry_size_bytes);
+    keep_grown(disk, gpt, served.layout().primary, kept, entries);
+    entries = used_entries(gpt.array(), gpt.entry_size_bytes);
   }
   check_same_partitions(disk, found, image.name(), entries, replaced_slots);
   check_nothing_lost(disk, tables, entries, replaced_slots);
   std::ranges::copy_if(found, std::back_inserter(entries),
                        [&](const Entry& entry) { return !contains(replaced_slots, entry.slot); });
-  RepairPlan plan = plan_writes(disk, served.image(), tables, std::move(structures), entries);
+  RepairPlan plan = plan_writes(disk, served.image(), tables, std::move(gpt), entries);
   plan.overwritten = overwritten(disk, tables, served);
   plan.warnings = std::move(warnings);
   return plan;
@@ -220,12 +220,12 @@ RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::
     reading.table = TableChoice::backup;
   }
   const Disk served(borrowed(disk), size_of(disk), reading);
-  Structures structures = structures_of(served);
-  check_whole_sectors(disk, structures.sector_size_bytes);
+  Gpt gpt = gpt_of(served);
+  check_whole_sectors(disk, gpt.sector_size_bytes);
   if (!moves.empty())
-    move_slots(structures, moves);
-  const std::vector<Entry> entries = used_entries(structures.array(), structures.entry_size_bytes);
-  RepairPlan plan = plan_writes(disk, disk, tables, std::move(structures), entries);
+    move_slots(gpt, moves);
+  const std::vector<Entry> entries = used_entries(gpt.array(), gpt.entry_size_bytes);
+  RepairPlan plan = plan_writes(disk, disk, tables, std::move(gpt), entries);
   plan.warnings = served.warnings();
   return plan;
 }

@@ -52,7 +52,7 @@ std::string describe(const Grown& grown)
                      grown.in_image.slot, moved, grown.in_image.last_lba.value, grown.on_disk.last_lba.value);
 }
 
-void keep_grown(const Source& disk, Structures& structures, const Header& primary, const std::vector<Grown>& all,
+void keep_grown(const Source& disk, Gpt& gpt, const Header& primary, const std::vector<Grown>& all,
                 const std::vector<Entry>& wanted)
 {
   for (const Grown& grown : all) {
@@ -64,7 +64,7 @@ void keep_grown(const Source& disk, Structures& structures, const Header& primar
       if (other.slot != grown.in_image.slot && other.first_lba > grown.in_image.last_lba && other.first_lba <= last)
         refuse("{}: slot {} was grown to LBA {}, over slot {} of the image at LBA {}: it cannot be kept", disk.name(),
                grown.on_disk.slot, last.value, other.slot, other.first_lba.value);
-    set_last_lba(structures, grown.in_image.slot, last);
+    set_last_lba(gpt, grown.in_image.slot, last);
   }
 }
 

@@ -2,7 +2,7 @@
 // Whether a disk has the partitions of an image, in whatever slots. Internal to core/repair.
 #pragma once
 
-#include "core/repair/structures.h"
+#include "core/gpt.h"
 
 namespace gptgrow {
 
@@ -22,7 +22,7 @@ bool is_replaced(const std::vector<std::uint32_t>& replaced_slots, const Grown& 
 std::string describe(const Grown& grown);
 
 /// The entries of the disk keep their ends. Throws Error where another partition of the image, or the table, is in the way.
-void keep_grown(const Source& disk, Structures& structures, const Header& primary, const std::vector<Grown>& all,
+void keep_grown(const Source& disk, Gpt& gpt, const Header& primary, const std::vector<Grown>& all,
                 const std::vector<Entry>& wanted);
 
 /// Throws Error unless both name the same partitions, but for those in `replaced_slots`.

@@ -45,30 +45,29 @@ std::vector<std::uint32_t> empty_slots(const std::vector<SlotState>& slots)
 
 void add_table(std::vector<Segment>& segments, const FoundTable& table, bool primary)
 {
-  using Kind = Segment::Kind;
   if (!table.valid())
     return;
   const Lba array = table.header.partition_entry_lba();
-  segments.push_back({primary ? Kind::primary_header : Kind::backup_header, table.at, table.at, 0});
-  segments.push_back({primary ? Kind::primary_array : Kind::backup_array, array,
+  segments.push_back({primary ? Role::primary_header : Role::backup_header, table.at, table.at, 0});
+  segments.push_back({primary ? Role::primary_array : Role::backup_array, array,
                       Lba{array.value + table.header.array_sectors() - 1}, 0});
 }
 
 std::vector<Segment> segments_of(const Inspection& inspection)
 {
-  std::vector<Segment> segments{{Segment::Kind::mbr, Lba{0}, Lba{0}, 0}};
+  std::vector<Segment> segments{{Role::mbr, Lba{0}, Lba{0}, 0}};
   add_table(segments, inspection.tables.primary, true);
   if (inspection.tables.backup)
     add_table(segments, *inspection.tables.backup, false);
   for (const Entry& entry : inspection.partitions)
-    segments.push_back({Segment::Kind::partition, entry.first_lba, entry.last_lba, entry.slot});
+    segments.push_back({Role::content, entry.first_lba, entry.last_lba, entry.slot});
   std::ranges::stable_sort(segments, {}, &Segment::first_lba);
 
   std::vector<Segment> with_free;
   Lba next{0};  // the first LBA behind all segments so far
   const auto free_until = [&](Lba end) {
     if (next < end)
-      with_free.push_back({Segment::Kind::free, next, Lba{end.value - 1}, 0});
+      with_free.push_back({Role::free_space, next, Lba{end.value - 1}, 0});
   };
   for (const Segment& segment : segments) {
     free_until(std::min(segment.first_lba, Lba{inspection.tables.last_lba.value + 1}));

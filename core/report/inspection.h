@@ -19,8 +19,7 @@ enum class SlotState {
 /// One stretch of the disk, inclusive. Stretches of a sound disk follow each other without a gap; those of a damaged
 /// one may overlap or reach past its end.
 struct Segment {
-  enum class Kind { mbr, primary_header, primary_array, partition, backup_array, backup_header, free };
-  Kind kind = Kind::free;
+  Role role = Role::free_space;  // part of a table; content: a partition; else free
   Lba first_lba;
   Lba last_lba;
   std::uint32_t slot = 0;  // of a partition

@@ -4,6 +4,9 @@
 #include "core/report/type_name.h"
 #include "core/text.h"
 
+#include <algorithm>
+#include <cctype>
+
 namespace gptgrow {
 
 namespace {
@@ -44,18 +47,14 @@ Json mbr_json(std::span<const std::byte> mbr)
           {"records", std::move(records)}};
 }
 
-std::string kind_name(Segment::Kind kind)
+/// "primary_header"
+std::string kind_name(Role role)
 {
-  switch (kind) {
-  case Segment::Kind::mbr: return "mbr";
-  case Segment::Kind::primary_header: return "primary_header";
-  case Segment::Kind::primary_array: return "primary_array";
-  case Segment::Kind::partition: return "partition";
-  case Segment::Kind::backup_array: return "backup_array";
-  case Segment::Kind::backup_header: return "backup_header";
-  case Segment::Kind::free: break;
-  }
-  return "free";
+  if (!is_table(role))
+    return role == Role::content ? "partition" : "free";
+  std::string name = name_of(role);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return c == ' ' ? '_' : std::tolower(c); });
+  return name;
 }
 
 }  // namespace
@@ -71,10 +70,10 @@ std::string to_json(const Inspection& inspection)
     partitions.push_back(entry_json(entry, inspection.tables.sector_size_bytes));
   Json segments = Json::array();
   for (const Segment& segment : inspection.segments) {
-    Json item{{"kind", kind_name(segment.kind)},
+    Json item{{"kind", kind_name(segment.role)},
               {"first_lba", segment.first_lba.value},
               {"last_lba", segment.last_lba.value}};
-    if (segment.kind == Segment::Kind::partition)
+    if (segment.role == Role::content)
       item["slot"] = segment.slot;
     segments.push_back(std::move(item));
   }

@@ -195,16 +195,9 @@ private:
 
   static std::string describe(const Segment& segment)
   {
-    switch (segment.kind) {
-    case Segment::Kind::mbr: return "MBR";
-    case Segment::Kind::primary_header: return "primary header";
-    case Segment::Kind::primary_array: return "primary array";
-    case Segment::Kind::partition: return fmt::format("slot {}", segment.slot);
-    case Segment::Kind::backup_array: return "backup array";
-    case Segment::Kind::backup_header: return "backup header";
-    case Segment::Kind::free: break;
-    }
-    return "free";
+    if (is_table(segment.role))
+      return name_of(segment.role);
+    return segment.role == Role::content ? fmt::format("slot {}", segment.slot) : "free";
   }
 
   void map()
@@ -217,7 +210,7 @@ private:
       const Emphasis emphasis = beyond ? Emphasis::bad : Emphasis::faint;
       line("  {:>14} {:>14} {:>6}  {}", segment.first_lba.value, segment.last_lba.value,
            size_text(segment.first_lba, segment.last_lba, inspection_.tables.sector_size_bytes),
-           beyond || segment.kind == Segment::Kind::free ? emphasize(style_, emphasis, what) : what);
+           beyond || segment.role == Role::free_space ? emphasize(style_, emphasis, what) : what);
     }
   }
 
@@ -236,9 +229,9 @@ private:
       if (segment.first_lba > segment.last_lba || segment.last_lba > inspection_.tables.last_lba)
         return;
       const std::uint64_t sectors = segment.last_lba.value - segment.first_lba.value + 1;
-      if (segment.kind == Segment::Kind::partition)
+      if (segment.role == Role::content)
         cells.push_back({fmt::to_string(segment.slot), sectors, 0});
-      else if (segment.kind == Segment::Kind::free && sectors > total / style_.width)
+      else if (segment.role == Role::free_space && sectors > total / style_.width)
         cells.push_back({"free", sectors, 0});
     }
     std::size_t least = 3;  // the indent and the last border

@@ -11,15 +11,11 @@ namespace gptgrow {
 
 namespace {
 
-std::string words(Piece::Kind kind)
+std::string words(const Piece& piece)
 {
-  switch (kind) {
-  case Piece::Kind::table: return "table";
-  case Piece::Kind::data: return "data";
-  case Piece::Kind::hole: return "hole";
-  case Piece::Kind::free_space: break;
-  }
-  return "free space";
+  if (is_table(piece.role))
+    return "table";
+  return piece.is_free_space() ? "free space" : piece.is_data() ? "data" : "hole";
 }
 
 std::string place(const Difference& difference, std::uint32_t sector_size_bytes)
@@ -28,17 +24,17 @@ std::string place(const Difference& difference, std::uint32_t sector_size_bytes)
   if (difference.entry)
     text += fmt::format("in the partition of slot {}{}, ", difference.entry->slot,
                         difference.entry->name.empty() ? "" : ", \"" + printable(difference.entry->name) + '"');
-  else if (difference.kind != Piece::Kind::free_space)
+  else if (!difference.piece.is_free_space())
     text += "in no partition, ";
-  return text + words(difference.kind);
+  return text + words(difference.piece);
 }
 
-std::string data_line(const Verification& verification, const Pieces& pieces)
+std::string data_line(const Verification& verification, const Disk& disk)
 {
   if (const auto& difference = verification.difference)
     return fmt::format("data: the first difference is at {}: 0x{:02x}, expected 0x{:02x}",
-                       place(*difference, pieces.structures().sector_size_bytes),
-                       std::to_integer<unsigned>(difference->found), std::to_integer<unsigned>(difference->expected));
+                       place(*difference, disk.table().sector_size_bytes), std::to_integer<unsigned>(difference->found),
+                       std::to_integer<unsigned>(difference->expected));
   if (!verification.data_compared)
     return "data: not compared";
   if (verification.stopped)
@@ -47,11 +43,12 @@ std::string data_line(const Verification& verification, const Pieces& pieces)
                      verification.past_cache ? "" : ", through the page cache: it cannot be read past that");
 }
 
-std::string free_space_line(const Verification& verification, const Pieces& pieces, const VerifyOptions& options)
+std::string free_space_line(const Verification& verification, const Disk& disk, const VerifyOptions& options)
 {
-  if (!verification.data_compared || options.free_space || pieces.free_space().size == 0)
+  if (!verification.data_compared || options.free_space || disk.layout().free_space.size == 0)
     return "";
-  return fmt::format("free space, {} bytes, was not compared: the image has nothing there\n", pieces.free_space().size);
+  return fmt::format("free space, {} bytes, was not compared: the image has nothing there\n",
+                     disk.layout().free_space.size);
 }
 
 std::string table_line(const Verification& verification)
@@ -72,32 +69,32 @@ const char* word(const std::optional<CutOff>& cut_off)
 
 }  // namespace
 
-std::string to_text(const Verification& verification, const Pieces& pieces, const std::string& target,
+std::string to_text(const Verification& verification, const Disk& disk, const std::string& target,
                     const VerifyOptions& options, const TextStyle& style)
 {
   const auto verdict = [&](bool same, const std::string& text) {
     return emphasize(style, same ? Emphasis::good : Emphasis::bad, text) + '\n';
   };
-  std::string out = fmt::format("{} on {}, {}\n", escaped(pieces.disk().image().name()), escaped(target),
-                                format_size(pieces.disk().size_bytes()));
+  std::string out =
+      fmt::format("{} on {}, {}\n", escaped(disk.image().name()), escaped(target), format_size(disk.size_bytes()));
   out += verdict(verification.table.empty(), table_line(verification));
   if (verification.comparison && !verification.comparison->same())
     out += '\n' + to_text(*verification.comparison, style);
   if (!verification.table.empty() && !verification.cut_off)
     out += fmt::format("\nThe table's bytes (- found, + expected)\n{}\n", to_text(verification.table, style));
-  out += verdict(!verification.difference && !verification.stopped, data_line(verification, pieces));
-  return out + free_space_line(verification, pieces, options);
+  out += verdict(!verification.difference && !verification.stopped, data_line(verification, disk));
+  return out + free_space_line(verification, disk, options);
 }
 
-std::string to_json(const Verification& verification, const Pieces& pieces, const std::string& target,
+std::string to_json(const Verification& verification, const Disk& disk, const std::string& target,
                     const VerifyOptions& options)
 {
-  const std::uint32_t sector_size_bytes = pieces.structures().sector_size_bytes;
+  const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
   Json difference;
   if (const auto& found = verification.difference)
     difference = {{"offset_bytes", found->offset},
                   {"lba", found->offset / sector_size_bytes},
-                  {"region", words(found->kind)},
+                  {"region", words(found->piece)},
                   {"slot", found->entry ? Json(found->entry->slot) : Json()},
                   {"name", found->entry ? Json(to_utf8(found->entry->name)) : Json()},
                   {"found_hex", to_hex(std::span(&found->found, 1))},
@@ -106,12 +103,12 @@ std::string to_json(const Verification& verification, const Pieces& pieces, cons
             {"complete", !verification.stopped},
             {"compared_bytes", verification.compared_bytes},
             {"past_page_cache", verification.past_cache},
-            {"free_space_bytes", pieces.free_space().size},
+            {"free_space_bytes", disk.layout().free_space.size},
             {"free_space_compared", options.free_space},
             {"first_difference", difference}};
-  return dump({{"image", pieces.disk().image().name()},
+  return dump({{"image", disk.image().name()},
                {"target", target},
-               {"size_bytes", pieces.disk().size_bytes()},
+               {"size_bytes", disk.size_bytes()},
                {"sector_size_bytes", sector_size_bytes},
                {"same", verification.same() && !verification.data_compared ? Json() : Json(verification.same())},
                {"table",

@@ -6,9 +6,9 @@
 
 namespace gptgrow {
 
-std::string to_text(const Verification& verification, const Pieces& pieces, const std::string& target,
+std::string to_text(const Verification& verification, const Disk& disk, const std::string& target,
                     const VerifyOptions& options, const TextStyle& style);
-std::string to_json(const Verification& verification, const Pieces& pieces, const std::string& target,
+std::string to_json(const Verification& verification, const Disk& disk, const std::string& target,
                     const VerifyOptions& options);
 
 }  // namespace gptgrow

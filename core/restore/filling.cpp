@@ -42,9 +42,9 @@ bool in_steps(ByteRange range, Monitor& monitor, Act act)
 
 }  // namespace
 
-Filling::Filling(const Pieces& pieces, DeviceTarget& target, FreeSpace free_space, const std::string& map_path,
+Filling::Filling(const Disk& disk, DeviceTarget& target, FreeSpace free_space, const std::string& map_path,
                  ProgressMap& map, Monitor& monitor)
-    : pieces_(pieces),
+    : disk_(disk),
       target_(target),
       free_space_(free_space),
       map_(map),
@@ -64,8 +64,8 @@ bool Filling::zero_holes()
 {
   std::vector<ByteRange> holes;
   std::uint64_t total_bytes = 0;
-  for_each_piece(pieces_, [&](const Piece& piece) {
-    if (piece.kind != Piece::Kind::hole)
+  for_each_piece(disk_, [&](const Piece& piece) {
+    if (!piece.needs_zeros())
       return;
     for_each_missing(map_, piece.range, [&](ByteRange part) {
       holes.push_back(part);
@@ -83,8 +83,8 @@ bool Filling::zero_holes()
 
 bool Filling::free_free_space()
 {
-  const std::uint64_t start = map_.first_missing(pieces_.free_space().offset);
-  const ByteRange range{start, std::max(pieces_.free_space().end(), start) - start};
+  const std::uint64_t start = map_.first_missing(disk_.layout().free_space.offset);
+  const ByteRange range{start, std::max(disk_.layout().free_space.end(), start) - start};
   if (range.size == 0)
     return true;
   const auto zero = [&](ByteRange part) {
@@ -123,10 +123,10 @@ bool Filling::free_free_space()
 
 bool Filling::copy()
 {
-  const std::uint64_t size_bytes = pieces_.disk().size_bytes();
+  const std::uint64_t size_bytes = disk_.size_bytes();
   std::uint64_t total_bytes = 0, missing_bytes = 0;
-  for_each_piece(pieces_, [&](const Piece& piece) {
-    if (piece.kind != Piece::Kind::data)
+  for_each_piece(disk_, [&](const Piece& piece) {
+    if (!piece.is_data())
       return;
     total_bytes += piece.range.size;
     for_each_missing(map_, piece.range, [&](ByteRange part) { missing_bytes += part.size; });
@@ -141,10 +141,10 @@ bool Filling::copy()
         const std::uint64_t offset = map_.first_missing(rest.range.offset);
         if (offset == size_bytes)
           break;
-        rest = pieces_.at({offset, map_.missing_end(offset) - offset});
-        if (rest.kind != Piece::Kind::data) {
+        rest = disk_.piece({offset, map_.missing_end(offset) - offset});
+        if (!rest.is_data()) {
           // It was data when the holes were looked for: some file systems tell by what is in their cache.
-          if (rest.kind == Piece::Kind::hole)
+          if (rest.needs_zeros())
             target_.zero(rest.range);
           checkpoints_.add(rest.range);
           rest.range = {rest.range.end(), 0};
@@ -166,7 +166,7 @@ bool Filling::copy()
     checkpoints_.add(chunk.range);
     monitor_.done_bytes += chunk.range.size;
   };
-  Transfer(pieces_.disk(), target_).copy(next, zero, done);
+  Transfer(disk_, target_).copy(next, zero, done);
   return map_.first_missing(0) == size_bytes;
 }
 

@@ -4,15 +4,14 @@
 
 #include "core/restore/checkpoints.h"
 #include "core/restore/free_space.h"
-#include "core/restore/pieces.h"
 
 namespace gptgrow {
 
 class Filling {
 public:
   /// What `map` has is done already. An empty `map_path`: it is not saved. All must outlive this.
-  Filling(const Pieces& pieces, DeviceTarget& target, FreeSpace free_space, const std::string& map_path,
-          ProgressMap& map, Monitor& monitor);
+  Filling(const Disk& disk, DeviceTarget& target, FreeSpace free_space, const std::string& map_path, ProgressMap& map,
+          Monitor& monitor);
 
   /// Holes, free space, data, in this order; durable when this returns. False: stopped. Not to be called twice.
   bool run();
@@ -25,7 +24,7 @@ private:
   bool free_free_space();
   bool copy();
 
-  const Pieces& pieces_;
+  const Disk& disk_;
   DeviceTarget& target_;
   FreeSpace free_space_;
   ProgressMap& map_;

@@ -29,10 +29,10 @@ namespace {
 constexpr std::uint64_t kHeadBytes = 6 * 4096;
 constexpr std::uint64_t kTailBytes = 5 * 4096;
 
-RestoreIdentity identity_of(const Disk& disk, const Structures& structures, FreeSpace free_space)
+RestoreIdentity identity_of(const Disk& disk, const Gpt& gpt, FreeSpace free_space)
 {
   std::vector<std::byte> table;
-  for (const Structure* structure : structures.all())
+  for (const Structure* structure : gpt.all())
     table.insert(table.end(), structure->bytes.begin(), structure->bytes.end());
   return {to_string(boost::uuids::random_generator()()), image_identity(disk), disk.size_bytes(), crc32(table),
           to_string(free_space)};
@@ -80,7 +80,7 @@ Restore::Restore(std::shared_ptr<const Source> image, const RestoreOptions& opti
   // The target's sector size counts too.
   disk_.emplace(image_, target_ ? size_of(*target_) : *options_.size, options_.reading);
   check_sector_size();
-  pieces_.emplace(*disk_);
+  gpt_ = gpt_of(*disk_);
   image_state_ = content_state(*disk_);
   if (target_)
     look_at_target();
@@ -135,7 +135,7 @@ void Restore::look_at_target()
     // Too short for a table.
   }
   contents_ = contents_of(*target_, sector_size_bytes);
-  const ByteRange free_space = pieces_->free_space();
+  const ByteRange free_space = disk_->layout().free_space;
   for (const Signature& signature : contents_.signatures)
     if (signature.range.offset < free_space.end() && free_space.offset < signature.range.end())
       stale_signatures_.push_back(signature);
@@ -143,7 +143,7 @@ void Restore::look_at_target()
 
 void Restore::check_map()
 {
-  const RestoreIdentity identity = identity_of(*disk_, pieces_->structures(), options_.free_space);
+  const RestoreIdentity identity = identity_of(*disk_, gpt_, options_.free_space);
   const std::string& path = options_.map_path;
   if (!path.empty()) {
     for (const std::string& other : {options_.target, image_->name()})
@@ -174,7 +174,7 @@ void Restore::check_map()
   if (!target_)
     refuse_map(fmt::format("{} does not exist", options_.target));
 
-  const Structure &header = pieces_->structures().primary_header, &mbr = pieces_->structures().mbr;
+  const Structure &header = gpt_.primary_header, &mbr = gpt_.mbr;
   std::vector<std::byte> found(kAtomicBytes), first(kAtomicBytes);
   target_->read(header.offset, found);
   target_->read(mbr.offset, first);
@@ -194,9 +194,9 @@ void Restore::check_map()
 std::uint64_t Restore::count_done() const
 {
   std::uint64_t bytes = 0;
-  for_each_piece(*pieces_, [&](const Piece& piece) {
-    const bool is_zeroed = piece.kind == Piece::Kind::free_space && options_.free_space == FreeSpace::zero;
-    if (piece.kind != Piece::Kind::data && piece.kind != Piece::Kind::hole && !is_zeroed)
+  for_each_piece(*disk_, [&](const Piece& piece) {
+    const bool is_zeroed = piece.is_free_space() && options_.free_space == FreeSpace::zero;
+    if (!piece.is_data() && !piece.needs_zeros() && !is_zeroed)
       return;
     bytes += piece.range.size;
     for_each_missing(*map_, piece.range, [&](ByteRange part) { bytes -= part.size; });
@@ -226,7 +226,7 @@ bool Restore::run(Monitor& monitor)
     wipe();
   }
   state_ = State::incomplete;
-  Filling filling(*pieces_, *target_, options_.free_space, options_.map_path, *map_, monitor);
+  Filling filling(*disk_, *target_, options_.free_space, options_.map_path, *map_, monitor);
   if (!filling.run())
     return false;
   free_space_left_ = filling.free_space_left();
@@ -278,9 +278,9 @@ std::vector<ByteRange> Restore::written_ranges() const
   add(size_bytes - std::min(kTailBytes, size_bytes), size_bytes);
   for (const Signature& signature : stale_signatures_)
     add(signature.range.offset, signature.range.end());
-  for_each_piece(*pieces_, [&](const Piece& piece) {
+  for_each_piece(*disk_, [&](const Piece& piece) {
     const ByteRange inner = aligned_part(piece.range, kDirectAlignment);
-    if (piece.kind == Piece::Kind::data || piece.kind == Piece::Kind::table) {
+    if (piece.is_data() || is_table(piece.role)) {
       add(piece.range.offset, piece.range.end());
     } else if (!is_new_) {
       add(piece.range.offset, inner.offset);
@@ -322,9 +322,9 @@ void Restore::wipe()
 /// The table has its own time; a new file has all holes already.
 void Restore::mark_what_needs_nothing()
 {
-  for_each_piece(*pieces_, [&](const Piece& piece) {
-    const bool is_kept = piece.kind == Piece::Kind::free_space && options_.free_space == FreeSpace::keep;
-    if (piece.kind == Piece::Kind::table || is_kept || (is_new_ && piece.kind != Piece::Kind::data))
+  for_each_piece(*disk_, [&](const Piece& piece) {
+    const bool is_kept = piece.is_free_space() && options_.free_space == FreeSpace::keep;
+    if (is_table(piece.role) || is_kept || (is_new_ && !piece.is_data()))
       map_->add(piece.range);
   });
 }
@@ -334,7 +334,7 @@ void Restore::wipe_tables()
   const std::uint64_t size_bytes = disk_->size_bytes();
   std::vector<std::byte> head(std::min(kHeadBytes, size_bytes)), tail(std::min(kTailBytes, size_bytes));
   std::ranges::copy(unfinished_mark(map_->identity().id),
-                    head.begin() + static_cast<std::ptrdiff_t>(pieces_->structures().primary_header.offset));
+                    head.begin() + static_cast<std::ptrdiff_t>(gpt_.primary_header.offset));
   target_->write(size_bytes - tail.size(), tail);
   // It may be anywhere.
   if (old_backup_header_ && old_backup_header_->end() <= size_bytes - tail.size() &&
@@ -346,7 +346,7 @@ void Restore::wipe_tables()
 
 void Restore::write_tables()
 {
-  const Structures& table = pieces_->structures();
+  const Gpt& table = gpt_;
   const auto write = [&](const Structure& structure) { target_->write(structure.offset, structure.bytes); };
   write(table.backup_array);
   write(table.backup_header);

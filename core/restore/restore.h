@@ -13,9 +13,9 @@
 // on, a tool may see a valid table: all data is there then, and only the primary or the MBR may be missing yet.
 #pragma once
 
+#include "core/gpt.h"
 #include "core/restore/free_space.h"
 #include "core/restore/monitor.h"
-#include "core/restore/pieces.h"
 #include "core/restore/progress_map.h"
 #include "core/target/contents.h"
 #include "core/target/target.h"
@@ -36,7 +36,6 @@ public:
   Restore(std::shared_ptr<const Source> image, const RestoreOptions& options);
 
   const Disk& disk() const { return *disk_; }
-  const Pieces& pieces() const { return *pieces_; }
   bool makes_file() const { return !target_; }
   bool resumes() const { return resumes_; }
 
@@ -95,7 +94,7 @@ private:
   std::optional<DeviceTarget> target_;
   std::vector<std::string> unseen_;
   std::optional<Disk> disk_;
-  std::optional<Pieces> pieces_;
+  Gpt gpt_;                  // of the disk
   std::string image_state_;  // when it was opened
   Contents contents_;
   std::vector<Signature> stale_signatures_;

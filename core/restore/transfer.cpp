@@ -114,7 +114,7 @@ public:
       const std::span found(slot.first.get(), range.size), expected(slot.second.get(), range.size);
       co_await slot.target(range).read(range.offset, found);
       bool same = false;
-      if (chunk->kind == Piece::Kind::data) {
+      if (chunk->is_data()) {
         co_await slot.image->read(offset_in_image(range), expected);
         same = std::memcmp(found.data(), expected.data(), found.size()) == 0;
       } else {
@@ -195,7 +195,7 @@ Piece first_chunk(const Piece& piece)
   std::uint64_t end = std::min((range.offset / block + 1) * block, range.end());
   if (const std::uint64_t whole = end / kDirectAlignment * kDirectAlignment; whole > range.offset)
     end = whole;
-  return {clip(range, end), piece.kind};
+  return {clip(range, end), piece.role, piece.is_hole};
 }
 
 }  // namespace gptgrow

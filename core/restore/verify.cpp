@@ -2,6 +2,7 @@
 #include "core/restore/verify.h"
 
 #include "core/error.h"
+#include "core/gpt.h"
 #include "core/restore/transfer.h"
 #include "core/restore/unfinished_mark.h"
 #include "core/size.h"
@@ -22,7 +23,7 @@ std::optional<Comparison> diagnose(const Source& image, const Source& target,
 }
 
 /// From the order in which a restore writes: data, backup, primary, MBR.
-void look_for_cut_off(const Structures& table, const Source& target, Verification& result)
+void look_for_cut_off(const Gpt& table, const Source& target, Verification& result)
 {
   const auto read = [&](ByteRange range) { return read_bytes(target, range); };
   const auto is_there = [&](const Structure& structure) { return read(structure.range()) == structure.bytes; };
@@ -36,10 +37,9 @@ void look_for_cut_off(const Structures& table, const Source& target, Verificatio
     result.cut_off = CutOff::in_table;
 }
 
-Difference difference_at(const Pieces& pieces, std::uint64_t offset, std::byte found)
+Difference difference_at(const Disk& disk, std::uint64_t offset, std::byte found)
 {
-  const Disk& disk = pieces.disk();
-  Difference difference{offset, pieces.at({offset, 1}).kind, std::nullopt, found, {}};
+  Difference difference{offset, disk.piece({offset, 1}), std::nullopt, found, {}};
   disk.read(offset, std::span(&difference.expected, 1));
   for (const Entry& entry : disk.table().used_entries()) {
     const ByteRange range = bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes());
@@ -50,22 +50,22 @@ Difference difference_at(const Pieces& pieces, std::uint64_t offset, std::byte f
 }
 
 /// Chunk by chunk; the table is looked at as a whole.
-bool is_compared(Piece::Kind kind, const VerifyOptions& options)
+bool is_compared(const Piece& piece, const VerifyOptions& options)
 {
-  return kind != Piece::Kind::table && (kind != Piece::Kind::free_space || options.free_space);
+  return !is_table(piece.role) && (!piece.is_free_space() || options.free_space);
 }
 
 /// Hands out what is to be compared, in order of place.
 class Work {
 public:
-  Work(const Pieces& pieces, const Source& target, const VerifyOptions& options, Monitor& monitor)
-      : pieces_(pieces), target_(target), options_(options), monitor_(monitor)
+  Work(const Disk& disk, const Source& target, const VerifyOptions& options, Monitor& monitor)
+      : disk_(disk), target_(target), options_(options), monitor_(monitor)
   {
   }
 
   std::optional<Piece> next()
   {
-    while (rest_.range.size == 0 && !monitor_.stop && rest_.range.offset < pieces_.disk().size_bytes())
+    while (rest_.range.size == 0 && !monitor_.stop && rest_.range.offset < disk_.size_bytes())
       advance();
     if (rest_.range.size == 0 || monitor_.stop)
       return std::nullopt;
@@ -79,10 +79,10 @@ private:
   void advance()
   {
     const std::uint64_t offset = rest_.range.offset;
-    rest_ = pieces_.at({offset, pieces_.disk().size_bytes() - offset});
-    if (!is_compared(rest_.kind, options_)) {
+    rest_ = disk_.piece({offset, disk_.size_bytes() - offset});
+    if (!is_compared(rest_, options_)) {
       rest_.range = {rest_.range.end(), 0};
-    } else if (rest_.kind != Piece::Kind::data) {
+    } else if (!rest_.is_data()) {
       const Extent extent = target_.extent(rest_.range);
       rest_.range.size = extent.size;
       if (extent.hole) {
@@ -92,7 +92,7 @@ private:
     }
   }
 
-  const Pieces& pieces_;
+  const Disk& disk_;
   const Source& target_;
   const VerifyOptions& options_;
   Monitor& monitor_;
@@ -101,40 +101,40 @@ private:
 
 }  // namespace
 
-Verification verify(const Pieces& pieces, const DirectSource& target, const VerifyOptions& options, Monitor& monitor)
+Verification verify(const Disk& disk, const DirectSource& target, const VerifyOptions& options, Monitor& monitor)
 {
-  if (target.size_bytes() != pieces.disk().size_bytes())
-    refuse("{}: {}, expected {}", target.name(), format_size(target.size_bytes()),
-           format_size(pieces.disk().size_bytes()));
+  if (target.size_bytes() != disk.size_bytes())
+    refuse("{}: {}, expected {}", target.name(), format_size(target.size_bytes()), format_size(disk.size_bytes()));
   target.forget();
+  const Gpt gpt = gpt_of(disk);
 
   Verification result;
-  result.table = changes(target, pieces.structures());
+  result.table = changes(target, gpt);
   // What an old backup becomes are zeros inside the image, which are a hole like others.
   std::erase_if(result.table, [&](const Change& change) {
-    return pieces.at({change.range.offset, 1}).kind != Piece::Kind::table;
+    return !is_table(disk.piece({change.range.offset, 1}).role);
   });
   result.past_cache = target.is_past_cache();
   if (!result.table.empty())
-    look_for_cut_off(pieces.structures(), target, result);
+    look_for_cut_off(gpt, target, result);
   if (!result.table.empty() && !result.cut_off)
-    result.comparison = diagnose(pieces.disk().image(), target, pieces.disk().table().sector_size_bytes);
+    result.comparison = diagnose(disk.image(), target, disk.table().sector_size_bytes);
   if (!options.data || result.cut_off == CutOff::in_data)
     return result;
   result.data_compared = true;
 
   std::uint64_t total_bytes = 0;
-  for_each_piece(pieces, [&](const Piece& piece) {
-    if (is_compared(piece.kind, options))
+  for_each_piece(disk, [&](const Piece& piece) {
+    if (is_compared(piece, options))
       total_bytes += piece.range.size;
   });
   monitor.begin(Monitor::Phase::verifying, total_bytes);
-  Work work(pieces, target, options, monitor);
+  Work work(disk, target, options, monitor);
   const auto next = [&] { return work.next(); };
   const auto done = [&](const Piece& chunk) { monitor.done_bytes += chunk.range.size; };
-  const auto offset = Transfer(pieces.disk(), target).compare(next, done);
+  const auto offset = Transfer(disk, target).compare(next, done);
   if (offset)
-    result.difference = difference_at(pieces, *offset, read_bytes(target, {*offset, 1}).front());
+    result.difference = difference_at(disk, *offset, read_bytes(target, {*offset, 1}).front());
   result.compared_bytes = monitor.done_bytes;
   result.stopped = monitor.stop && !offset;
   return result;

@@ -2,10 +2,10 @@
 // Whether a disk still holds what was restored to it, read from the medium.
 #pragma once
 
+#include "core/disk.h"
 #include "core/repair/changes.h"
 #include "core/repair/compare.h"
 #include "core/restore/monitor.h"
-#include "core/restore/pieces.h"
 #include "core/target/direct.h"
 
 namespace gptgrow {
@@ -24,7 +24,7 @@ enum class CutOff {
 /// The first byte that differs.
 struct Difference {
   std::uint64_t offset = 0;
-  Piece::Kind kind = Piece::Kind::data;
+  Piece piece;
   std::optional<Entry> entry;  // the partition that it is in
   std::byte found{}, expected{};
 };
@@ -44,8 +44,8 @@ struct Verification {
   bool same() const { return table.empty() && !difference && !stopped; }
 };
 
-/// Compares `target` with the disk that `pieces` describe, which has its size. Throws Error when it has another; failed system
+/// Compares `target` with `disk`, which has its size. Throws Error when it has another; failed system
 /// calls are std::system_error.
-Verification verify(const Pieces& pieces, const DirectSource& target, const VerifyOptions& options, Monitor& monitor);
+Verification verify(const Disk& disk, const DirectSource& target, const VerifyOptions& options, Monitor& monitor);
 
 }  // namespace gptgrow

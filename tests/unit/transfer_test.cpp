@@ -25,27 +25,27 @@ TestDisk large_disk()
 /// Hands out every piece of data.
 class DataChunks {
 public:
-  explicit DataChunks(const Pieces& pieces) : pieces_(pieces) {}
+  explicit DataChunks(const Disk& disk) : disk_(disk) {}
 
   std::optional<Piece> next()
   {
-    const std::uint64_t end = pieces_.disk().size_bytes();
+    const std::uint64_t end = disk_.size_bytes();
     while (offset_ < end) {
-      const Piece chunk = first_chunk(pieces_.at({offset_, end - offset_}));
+      const Piece chunk = first_chunk(disk_.piece({offset_, end - offset_}));
       offset_ = chunk.range.end();
-      if (chunk.kind == Piece::Kind::data)
+      if (chunk.is_data())
         return chunk;
     }
     return std::nullopt;
   }
 
 private:
-  const Pieces& pieces_;
+  const Disk& disk_;
   std::uint64_t offset_ = 0;
 };
 
 struct Fixture {
-  Fixture() : disk(std::make_shared<const FileSource>(image_path()), {kSectors * 512}, {}), pieces(disk)
+  Fixture() : disk(std::make_shared<const FileSource>(image_path()), {kSectors * 512}, {})
   {
     target_file.resize(kSectors * 512);
     target.emplace(FileSource(target_file.path(), FileDescriptor(::open(target_file.path().c_str(), O_RDWR))));
@@ -60,7 +60,7 @@ struct Fixture {
 
   std::uint64_t copy(Engine engine)
   {
-    DataChunks chunks(pieces);
+    DataChunks chunks(disk);
     std::uint64_t copied = 0;
     std::set<std::uint64_t> seen;
     Transfer(disk, *target, engine)
@@ -74,13 +74,12 @@ struct Fixture {
 
   std::optional<std::uint64_t> compare(Engine engine)
   {
-    DataChunks chunks(pieces);
+    DataChunks chunks(disk);
     return Transfer(disk, *target, engine).compare([&] { return chunks.next(); }, [](const Piece&) {});
   }
 
   TemporaryFile image, target_file;
   Disk disk;
-  Pieces pieces;
   std::optional<DirectSource> target;
 };
 
@@ -102,7 +101,7 @@ TEST_CASE("An image that is in no file is copied as well")
 {
   Fixture fixture;
   const Disk in_no_file = served(large_disk().bytes(), kSectors * 512);
-  DataChunks chunks(fixture.pieces);
+  DataChunks chunks(in_no_file);
   Transfer(in_no_file, *fixture.target)
       .copy([&] { return chunks.next(); }, [](ByteRange) { return false; }, [](const Piece&) {});
   CHECK_FALSE(fixture.compare(Engine::threads));
@@ -130,7 +129,7 @@ TEST_CASE("The error of one chunk ends the others")
 TEST_CASE("A chunk ends at a multiple of its size, and ragged ends are chunks of their own")
 {
   constexpr std::uint64_t size = Transfer::kChunkBytes;
-  const auto first = [](ByteRange range) { return first_chunk({range, Piece::Kind::data}).range; };
+  const auto first = [](ByteRange range) { return first_chunk({range}).range; };
   CHECK(first({0, 10 * size}) == ByteRange{0, size});
   CHECK(first({17408, 10 * size}) == ByteRange{17408, 20480 - 17408});
   CHECK(first({20480, 10 * size}) == ByteRange{20480, size - 20480});

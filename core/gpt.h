@@ -1,34 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The bytes of a disk that are its partition table: MBR, two headers, two arrays, each with its place.
+// The partition table of a disk as a value: MBR, two headers, two arrays, each with its place; and what may be changed in it.
 #pragma once
 
 #include "core/disk.h"
 
 namespace gptgrow {
 
-/// Whole sectors. The order of the kinds is that of their usual places on a disk.
+/// Whole sectors.
 struct Structure {
-  enum class Kind {
-    mbr,
-    primary_header,
-    primary_array,
-    backup_array,
-    backup_header,
-    old_backup_array,
-    old_backup_header
-  };
-
-  Kind kind = Kind::mbr;
+  Role role = Role::mbr;
   std::uint64_t offset = 0;
   std::vector<std::byte> bytes;
 
   ByteRange range() const { return {offset, bytes.size()}; }
 };
 
-/// "primary header"
-std::string name_of(Structure::Kind kind);
-
-struct Structures {
+struct Gpt {
   std::uint32_t sector_size_bytes = 0;
   std::uint64_t disk_size_bytes = 0;
   std::uint32_t entry_size_bytes = 0;
@@ -38,12 +25,12 @@ struct Structures {
 
   std::span<const std::byte> array() const { return std::span(primary_array.bytes).first(array_size_bytes); }
 
-  /// All of them, in the order of the kinds.
+  /// All of them, in the order of their roles.
   std::vector<const Structure*> all() const;
 };
 
 /// As served.
-Structures structures_of(const Disk& disk);
+Gpt gpt_of(const Disk& disk);
 
 /// A slot's entry goes to another slot.
 struct SlotMove {
@@ -53,9 +40,9 @@ struct SlotMove {
 
 /// Moves entries, all at once, in both arrays, and sets the CRCs. A slot that is left becomes zeros. Throws Error when a
 /// slot does not exist, is named twice, has no entry to move, or holds one that would be lost.
-void move_slots(Structures& structures, const std::vector<SlotMove>& moves);
+void move_slots(Gpt& gpt, const std::vector<SlotMove>& moves);
 
 /// Sets EndingLBA of a slot in both arrays, and the CRCs. Precondition: the slot exists.
-void set_last_lba(Structures& structures, std::uint32_t slot, Lba last_lba);
+void set_last_lba(Gpt& gpt, std::uint32_t slot, Lba last_lba);
 
 }  // namespace gptgrow
