@@ -17,24 +17,10 @@ namespace gptgrow {
 
 namespace {
 
-constexpr std::uint64_t kBlockSizeBytes = 512;  // of st_blocks
-constexpr std::uint32_t kPageSizeBytes = 4096;
 constexpr double kTimeoutSeconds = 365 * 24 * 3600.0;  // nothing ever changes
-constexpr std::int64_t kUnknown = -1;
 
 /// libfuse copies a reply below this size even when it could be spliced.
 constexpr std::uint64_t kSmallestSpliceBytes = 2 * kPageSizeBytes;
-
-std::int64_t count_data_blocks(const Disk& disk, ByteRange range)
-{
-  std::uint64_t data_bytes = 0;
-  while (range.size != 0) {
-    const Extent extent = disk.extent(range);
-    data_bytes += extent.hole ? 0 : extent.size;
-    range = {range.offset + extent.size, range.size - extent.size};
-  }
-  return static_cast<std::int64_t>((data_bytes + kBlockSizeBytes - 1) / kBlockSizeBytes);
-}
 
 /// The first byte of `range` that is a hole, or data: its end when there is none.
 std::uint64_t find(const Disk& disk, ByteRange range, bool hole)
@@ -46,13 +32,6 @@ std::uint64_t find(const Disk& disk, ByteRange range, bool hole)
     range = {range.offset + extent.size, range.size - extent.size};
   }
   return range.offset;
-}
-
-mode_t mode(const Content& content)
-{
-  if (std::holds_alternative<Directory>(content))
-    return S_IFDIR | 0555;
-  return std::holds_alternative<Link>(content) ? S_IFLNK | 0777 : S_IFREG | 0444;
 }
 
 const FileSystem& file_system(fuse_req_t request)
@@ -232,7 +211,7 @@ void readdir(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t first
       const char* name = i == 0 ? "." : i == 1 ? ".." : children[i - 2].first.c_str();
       struct stat attributes {};
       attributes.st_ino = child;
-      attributes.st_mode = mode(tree.node(child).content);
+      attributes.st_mode = mode_of(tree.node(child).content);
       const std::size_t needed =
           fuse_add_direntry(request, buffer.data() + used, size - used, name, &attributes, static_cast<off_t>(i + 1));
       if (needed > size - used)
@@ -262,45 +241,6 @@ void refuse_change(fuse_req_t request, Arguments...)
 }
 
 }  // namespace
-
-FileSystem::FileSystem(const Disk& disk, Tree tree)
-    : disk_(disk), tree_(std::move(tree)), block_counts_(tree_.size() + 1)
-{
-  common_.st_uid = ::getuid();
-  common_.st_gid = ::getgid();
-  common_.st_atim = common_.st_mtim = common_.st_ctim = disk.modified().value_or(timespec{});
-  common_.st_blksize = kPageSizeBytes;
-  for (auto& count : block_counts_)
-    count = kUnknown;
-}
-
-struct stat FileSystem::attributes(Inode inode) const
-{
-  const Content& content = tree_.node(inode).content;
-  struct stat result = common_;
-  result.st_ino = inode;
-  result.st_mode = mode(content);
-  result.st_nlink = 1;
-  std::uint64_t size = 0;
-  if (const auto* file = std::get_if<DiskFile>(&content)) {
-    std::atomic<std::int64_t>& count = block_counts_[inode];
-    if (count == kUnknown)
-      count = count_data_blocks(disk_, file->range);
-    result.st_blocks = count;
-    size = file->range.size;
-  } else if (const auto* text = std::get_if<TextFile>(&content)) {
-    size = text->text.size();
-    result.st_blocks = static_cast<blkcnt_t>((size + kBlockSizeBytes - 1) / kBlockSizeBytes);
-  } else if (const auto* link = std::get_if<Link>(&content)) {
-    size = link->target.size();
-  } else {
-    result.st_nlink = 2;
-    for (const auto& [name, child] : std::get<Directory>(content).children)
-      result.st_nlink += std::holds_alternative<Directory>(tree_.node(child).content);
-  }
-  result.st_size = static_cast<off_t>(size);
-  return result;
-}
 
 const fuse_lowlevel_ops kOperations = {
     .init = init,

@@ -40,8 +40,12 @@ std::optional<Expected> expected_on(const Source& a, const FoundTables& tables, 
                         .table = tables.primary.valid() ? TableChoice::primary : TableChoice::backup,
                         .policy = {.truncated = Truncated::allow}};
   try {
-    Gpt gpt = gpt_of(Disk(borrowed(a), {size_bytes}, reading));
-    return Expected{std::move(gpt.mbr.bytes), std::move(gpt.primary_header.bytes), std::move(gpt.backup_header.bytes)};
+    const Disk disk(borrowed(a), {size_bytes}, reading);
+    const auto bytes = [](const Header& header) {
+      return std::vector<std::byte>(header.sector().begin(), header.sector().end());
+    };
+    return Expected{read_bytes(disk, {0, tables.sector_size_bytes}), bytes(disk.layout().primary),
+                    bytes(disk.layout().backup)};
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -13,9 +13,8 @@
 // on, a tool may see a valid table: all data is there then, and only the primary or the MBR may be missing yet.
 #pragma once
 
-#include "core/gpt.h"
-#include "core/restore/free_space.h"
 #include "core/restore/monitor.h"
+#include "core/restore/plan.h"
 #include "core/restore/progress_map.h"
 #include "core/target/contents.h"
 #include "core/target/target.h"
@@ -46,7 +45,7 @@ public:
   const Contents& contents() const { return contents_; }
 
   /// Signatures in the free space, which run() wipes unless it goes on from a map.
-  const std::vector<Signature>& stale_signatures() const { return stale_signatures_; }
+  const std::vector<Signature>& stale_signatures() const { return plan_.stale_signatures; }
 
   /// Why the target might be held, or be the image, all the same: what cannot be seen, a sentence each.
   const std::vector<std::string>& unseen() const { return unseen_; }
@@ -77,15 +76,12 @@ private:
   void check_relation();
   void check_target();
   void check_sector_size();
-  void look_at_target();
-  void check_map();
+  TargetBefore look_at_target();
+  void open_map();
   void check_image_unchanged() const;
-  std::uint64_t count_done() const;
   bool prepare(const Monitor& monitor);
-  std::vector<ByteRange> written_ranges() const;
   void wipe();
   void wipe_tables();
-  void mark_what_needs_nothing();
   void write_tables();
   void remove_map();
 
@@ -94,11 +90,9 @@ private:
   std::optional<DeviceTarget> target_;
   std::vector<std::string> unseen_;
   std::optional<Disk> disk_;
-  Gpt gpt_;                  // of the disk
+  RestorePlan plan_;
   std::string image_state_;  // when it was opened
   Contents contents_;
-  std::vector<Signature> stale_signatures_;
-  std::optional<ByteRange> old_backup_header_;
   std::optional<ProgressMap> map_;  // kept even where it is not saved
   bool resumes_ = false;
   std::uint64_t earlier_bytes_ = 0;

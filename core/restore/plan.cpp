@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/restore/plan.h"
+
+#include "core/target/direct.h"
+
+#include <boost/icl/interval_set.hpp>
+
+#include <algorithm>
+
+namespace gptgrow {
+
+namespace {
+
+// MBR, header and array, or array and header, of the usual length in sectors of 4096 bytes. Those of 512 take less.
+constexpr std::uint64_t kHeadBytes = 6 * 4096;
+constexpr std::uint64_t kTailBytes = 5 * 4096;
+
+std::vector<ByteRange> places_of_tables(std::uint64_t size_bytes, const std::optional<ByteRange>& old_backup_header)
+{
+  const ByteRange head{0, std::min(kHeadBytes, size_bytes)};
+  const std::uint64_t tail_bytes = std::min(kTailBytes, size_bytes);
+  const ByteRange tail{size_bytes - tail_bytes, tail_bytes};
+  std::vector<ByteRange> places{tail};
+  // It may be anywhere.
+  if (old_backup_header && old_backup_header->end() <= tail.offset && old_backup_header->offset >= head.end())
+    places.push_back(*old_backup_header);
+  places.push_back(head);
+  return places;
+}
+
+class Spaces {
+public:
+  explicit Spaces(std::uint64_t end) : end_(end) {}
+
+  void add(std::uint64_t first, std::uint64_t end)
+  {
+    if (first < end)
+      set_ += boost::icl::interval<std::uint64_t>::right_open(first, std::min(end, end_));
+  }
+
+  std::vector<ByteRange> ranges() const
+  {
+    std::vector<ByteRange> result;
+    for (const auto& each : set_)
+      result.push_back({each.lower(), each.upper() - each.lower()});
+    return result;
+  }
+
+private:
+  std::uint64_t end_;
+  boost::icl::interval_set<std::uint64_t> set_;
+};
+
+}  // namespace
+
+std::vector<std::vector<const Structure*>> RestorePlan::table_steps() const
+{
+  return {{&gpt.backup_array, &gpt.backup_header}, {&gpt.primary_array, &gpt.primary_header}, {&gpt.mbr}};
+}
+
+RestorePlan plan_restore(const Disk& disk, const TargetBefore& before, FreeSpace free_space)
+{
+  RestorePlan plan{.gpt = gpt_of(disk),
+                   .wiped = places_of_tables(disk.size_bytes(), before.backup_header),
+                   .stale_signatures = {},
+                   .needs_space = {},
+                   .not_filled = {}};
+  const ByteRange free = disk.layout().free_space;
+  for (const Signature& signature : before.signatures)
+    if (signature.range.offset < free.end() && free.offset < signature.range.end())
+      plan.stale_signatures.push_back(signature);
+
+  Spaces spaces(disk.size_bytes());
+  spaces.add(0, kHeadBytes);
+  spaces.add(disk.size_bytes() - std::min(kTailBytes, disk.size_bytes()), disk.size_bytes());
+  for (const Signature& signature : plan.stale_signatures)
+    spaces.add(signature.range.offset, signature.range.end());
+  for_each_piece(disk, [&](const Piece& piece) {
+    const ByteRange whole_blocks = aligned_part(piece.range, kDirectAlignment);
+    if (piece.is_data() || is_table(piece.role)) {
+      spaces.add(piece.range.offset, piece.range.end());
+    } else if (before.exists) {
+      spaces.add(piece.range.offset, whole_blocks.offset);
+      spaces.add(whole_blocks.end(), piece.range.end());
+    }
+    if (is_table(piece.role) || (piece.is_free_space() && free_space == FreeSpace::keep) ||
+        (!before.exists && !piece.is_data()))
+      plan.not_filled.push_back(piece.range);
+  });
+  plan.needs_space = spaces.ranges();
+  return plan;
+}
+
+}  // namespace gptgrow

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whether a restore may go on from a map.
+#pragma once
+
+#include "core/gpt.h"
+#include "core/restore/free_space.h"
+#include "core/restore/progress_map.h"
+
+namespace gptgrow {
+
+RestoreIdentity identity_of(const Disk& disk, const Gpt& gpt, FreeSpace free_space);
+
+/// Refuses a `map` of another restore, and a `target` that does not hold what that one left there. `target` is none where there
+/// is none of that name; both names are for messages.
+void check_resumable(const ProgressMap& map, const std::string& map_path, const RestoreIdentity& identity,
+                     const Gpt& gpt, const Source* target, const std::string& target_name,
+                     const std::string& image_name);
+
+/// What the map has of data and of what becomes zeros.
+std::uint64_t bytes_done(const ProgressMap& map, const Disk& disk, FreeSpace free_space);
+
+}  // namespace gptgrow
