@@ -2,7 +2,7 @@
 // What the commands share: exit statuses, output, options that several have.
 #pragma once
 
-#include "core/disk_options.h"
+#include "core/disk/disk_options.h"
 #include "core/error.h"
 #include "core/report/text_style.h"
 

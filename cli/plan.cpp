@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/command.h"
 
+#include "core/disk/size.h"
 #include "core/report/changes_report.h"
-#include "core/size.h"
 
 #include <fmt/core.h>
 

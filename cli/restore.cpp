@@ -2,10 +2,10 @@
 #include "cli/command.h"
 #include "cli/long_work.h"
 
+#include "core/disk/size.h"
 #include "core/error.h"
 #include "core/report/verification_report.h"
 #include "core/restore/restore.h"
-#include "core/size.h"
 #include "core/source/open_source.h"
 #include "core/target/medium.h"
 
@@ -185,7 +185,7 @@ Exit check(const Options& options, Restore& restore)
     return Exit::trouble;
   }
   try {
-    print(to_text(result, restore.disk(), options.restore.target, verify_options, stdout_style()));
+    print(to_text(result, restore.disk(), restore.target(), verify_options, stdout_style()));
   } catch (const std::system_error& e) {
     // What was asked for is done, or is not, whoever hears of it.
     complain(fmt::format("{}: {}, but the report cannot be printed: {}", options.restore.target,

@@ -34,13 +34,15 @@ Exit run_verify(const Options& options)
   const VerifyOptions verify_options{!options.table_only, options.free_space};
   LongWork work;
   const Verification result = verify(disk, target, verify_options, work.monitor());
-  print(options.json ? to_json(result, disk, options.target, verify_options)
-                     : to_text(result, disk, options.target, verify_options, stdout_style()));
+  if (options.json)
+    write_json(result, disk, target, verify_options, print);
+  else
+    print(to_text(result, disk, target, verify_options, stdout_style()));
   if (!options.json && result.data_compared && !options.free_space && disk.layout().free_space.size != 0)
     print("(--free-space compares it with zeros)\n");
-  if (!options.json && !result.table.empty() && !result.cut_off)
+  if (!options.json && !result.is_table_same && !result.cut_off)
     print(repair_hint(options.target, options.disk.file));
-  if (!result.table.empty() || result.difference)
+  if (!result.is_table_same || result.difference)
     return Exit::differs;
   return result.stopped ? Exit::trouble : Exit::same;
 }

@@ -2,7 +2,7 @@
 // What is mounted: a disk as a tree of files, with their attributes.
 #pragma once
 
-#include "core/disk.h"
+#include "core/disk/disk.h"
 #include "fuse/tree.h"
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The command line of gptgrow-fuse: options, the mount, the loop.
-#include "core/disk_options.h"
+#include "core/disk/disk_options.h"
 #include "core/error.h"
 #include "core/report/inspection.h"
 #include "core/text.h"

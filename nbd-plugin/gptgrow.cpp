@@ -3,7 +3,7 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
-#include "core/disk_options.h"
+#include "core/disk/disk_options.h"
 #include "core/error.h"
 
 #include <cerrno>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/repair/changes.h"
+#include "core/compare/changes.h"
 
+#include "core/compare/named_fields.h"
 #include "core/error.h"
-#include "core/repair/named_fields.h"
 
 #include <algorithm>
 
@@ -41,12 +41,12 @@ std::string entry_words(std::span<const std::byte> bytes)
 class Namer {
 public:
   Namer(const Structure& after, std::span<const std::byte> before, std::uint32_t entry_size_bytes,
-        std::uint64_t array_size_bytes, std::vector<Change>& changes)
+        std::uint64_t array_size_bytes, const std::function<void(const Change&)>& use)
       : structure_(after),
         before_(before),
         entry_size_bytes_(entry_size_bytes),
         array_size_bytes_(array_size_bytes),
-        changes_(changes)
+        use_(use)
   {
   }
 
@@ -94,13 +94,13 @@ private:
 
   void whole()
   {
-    changes_.push_back({structure_.range(),
-                        name_of(structure_.role),
-                        "",
-                        {before_.begin(), before_.end()},
-                        structure_.bytes,
-                        words(before_),
-                        words(structure_.bytes)});
+    use_({structure_.range(),
+          name_of(structure_.role),
+          "",
+          {before_.begin(), before_.end()},
+          structure_.bytes,
+          words(before_),
+          words(structure_.bytes)});
   }
 
   void add(const NamedField& field, std::size_t at, const std::string& prefix)
@@ -109,13 +109,13 @@ private:
     const auto after = std::span(structure_.bytes).subspan(at + field.offset, field.size);
     if (std::ranges::equal(before, after))
       return;
-    changes_.push_back({{structure_.offset + at + field.offset, field.size},
-                        name_of(structure_.role),
-                        prefix + field.name,
-                        {before.begin(), before.end()},
-                        {after.begin(), after.end()},
-                        in_words(field, before),
-                        in_words(field, after)});
+    use_({{structure_.offset + at + field.offset, field.size},
+          name_of(structure_.role),
+          prefix + field.name,
+          {before.begin(), before.end()},
+          {after.begin(), after.end()},
+          in_words(field, before),
+          in_words(field, after)});
   }
 
   void fields(const std::vector<NamedField>& fields, std::size_t at, const std::string& prefix)
@@ -137,13 +137,13 @@ private:
       if (get_guid(before, 16) == get_guid(after, 16) && !get_guid(before, 0).is_nil() && !get_guid(after, 0).is_nil())
         fields(names, at, slot + ' ');
       else
-        changes_.push_back({{structure_.offset + at, size},
-                            name_of(structure_.role),
-                            slot,
-                            {before.begin(), before.end()},
-                            {after.begin(), after.end()},
-                            entry_words(before),
-                            entry_words(after)});
+        use_({{structure_.offset + at, size},
+              name_of(structure_.role),
+              slot,
+              {before.begin(), before.end()},
+              {after.begin(), after.end()},
+              entry_words(before),
+              entry_words(after)});
     }
     if (array_size_bytes_ < structure_.bytes.size())
       add({0, structure_.bytes.size() - array_size_bytes_, "rest of the last sector", NamedField::Format::bytes},
@@ -154,16 +154,8 @@ private:
   std::span<const std::byte> before_;
   std::uint32_t entry_size_bytes_;
   std::uint64_t array_size_bytes_;
-  std::vector<Change>& changes_;
+  const std::function<void(const Change&)>& use_;
 };
-
-void name_changes(const Source& disk, const Gpt& gpt, std::vector<Change>& changes)
-{
-  for (const Structure* structure : gpt.all()) {
-    const std::vector<std::byte> before = read_bytes(disk, clip(structure->range(), disk.size_bytes()));
-    Namer(*structure, before, gpt.entry_size_bytes, gpt.array_size_bytes, changes).name();
-  }
-}
 
 void sort_by_place(std::vector<Change>& changes)
 {
@@ -223,17 +215,26 @@ std::vector<Change> changes(const Disk& disk)
 {
   const Gpt gpt = gpt_of(disk);
   std::vector<Change> result;
-  name_changes(disk.image(), gpt, result);
+  for_each_change(disk.image(), gpt, [&](const Change& change) { result.push_back(change); });
   compare_rest(disk, result);
   sort_by_place(result);
   return result;
 }
 
+void for_each_change(const Source& disk, const Gpt& gpt, const std::function<void(const Change&)>& use)
+{
+  std::vector<const Structure*> structures = gpt.all();
+  std::ranges::sort(structures, {}, &Structure::offset);
+  for (const Structure* structure : structures) {
+    const std::vector<std::byte> before = read_bytes(disk, clip(structure->range(), disk.size_bytes()));
+    Namer(*structure, before, gpt.entry_size_bytes, gpt.array_size_bytes, use).name();
+  }
+}
+
 std::vector<Change> changes(const Source& disk, const Gpt& gpt)
 {
   std::vector<Change> result;
-  name_changes(disk, gpt, result);
-  sort_by_place(result);
+  for_each_change(disk, gpt, [&](const Change& change) { result.push_back(change); });
   return result;
 }
 

@@ -2,7 +2,9 @@
 // What differs between two states of a disk: found in the bytes, then named.
 #pragma once
 
-#include "core/gpt.h"
+#include "core/disk/disk.h"
+
+#include <functional>
 
 namespace gptgrow {
 
@@ -21,7 +23,10 @@ struct Change {
 /// of the image are not compared, they are the same ones.
 std::vector<Change> changes(const Disk& disk);
 
-/// Everything that writing `structures` to `disk` would change, in order of place.
+/// Everything that writing `gpt` to `disk` would change, in order of place.
 std::vector<Change> changes(const Source& disk, const Gpt& gpt);
+
+/// The same, one after the other: a large array may have a hundred thousand.
+void for_each_change(const Source& disk, const Gpt& gpt, const std::function<void(const Change&)>& use);
 
 }  // namespace gptgrow

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/repair/compare.h"
+#include "core/compare/compare.h"
 
+#include "core/compare/slot_matching.h"
+#include "core/compare/tool_traces.h"
+#include "core/disk/disk.h"
 #include "core/error.h"
-#include "core/repair/slot_matching.h"
-#include "core/repair/tool_traces.h"
 
 #include <fmt/format.h>
 

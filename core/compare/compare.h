@@ -3,9 +3,9 @@
 // What moves with the end of the disk is no difference.
 #pragma once
 
-#include "core/gpt.h"
-#include "core/repair/findings.h"
-#include "core/repair/named_fields.h"
+#include "core/compare/findings.h"
+#include "core/compare/named_fields.h"
+#include "core/gpt/table.h"
 
 namespace gptgrow {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/repair/findings.h"
+#include "core/compare/findings.h"
 
-#include "core/mbr.h"
-#include "core/repair/compare.h"
+#include "core/compare/compare.h"
+#include "core/gpt/mbr.h"
 
 #include <fmt/format.h>
 

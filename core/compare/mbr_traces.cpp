@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/repair/mbr_traces.h"
+#include "core/compare/mbr_traces.h"
 
 #include <algorithm>
 

@@ -2,8 +2,8 @@
 // Which known tools could have made one MBR from another. Internal to core/repair.
 #pragma once
 
-#include "core/mbr.h"
-#include "core/repair/compare.h"
+#include "core/compare/compare.h"
+#include "core/gpt/mbr.h"
 
 namespace gptgrow {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/repair/named_fields.h"
+#include "core/compare/named_fields.h"
 
 #include "core/text.h"
 

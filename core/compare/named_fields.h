@@ -2,7 +2,7 @@
 // The fields of an MBR, a GPT header and a partition entry, by UEFI's names, and their values in words.
 #pragma once
 
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 
 #include <string>
 #include <vector>

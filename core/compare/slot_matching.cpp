@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/repair/slot_matching.h"
+#include "core/compare/slot_matching.h"
 
 #include <algorithm>
 #include <tuple>

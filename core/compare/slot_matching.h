@@ -2,7 +2,7 @@
 // Which entry of one table is which of another.
 #pragma once
 
-#include "core/repair/compare.h"
+#include "core/compare/compare.h"
 
 namespace gptgrow {
 

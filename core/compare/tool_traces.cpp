@@ -2,9 +2,9 @@
 // As measured with util-linux 2.38 and 2.41, gdisk 1.0.9 and 1.0.10, parted 3.5 and 3.6, cloud-guest-utils 0.33. Each
 // tool is a row of what it writes to each part of a table; a disk is its work where every part is what that row makes of
 // the image. A tool that zeroes what is zeros already so leaves no mark, and takes none.
-#include "core/repair/tool_traces.h"
+#include "core/compare/tool_traces.h"
 
-#include "core/repair/mbr_traces.h"
+#include "core/compare/mbr_traces.h"
 
 #include <algorithm>
 #include <set>

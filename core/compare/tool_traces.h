@@ -2,7 +2,7 @@
 // Which known tools could have made one table from another.
 #pragma once
 
-#include "core/repair/compare.h"
+#include "core/compare/compare.h"
 
 namespace gptgrow {
 

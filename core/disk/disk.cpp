@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/disk.h"
+#include "core/disk/disk.h"
 
 #include <cstring>
 
@@ -27,6 +27,14 @@ ByteRange common(const Region& region, ByteRange range)
 std::uint64_t source_offset(const Region& region, std::uint64_t offset)
 {
   return region.source_offset + (offset - region.range.offset);
+}
+
+Structure read_structure(const Disk& disk, Role role, Lba at, std::uint64_t sectors)
+{
+  const ByteRange range = bytes_of(at, sectors, disk.table().sector_size_bytes);
+  Structure structure{role, range.offset, std::vector<std::byte>(range.size)};
+  disk.read(range.offset, structure.bytes);
+  return structure;
 }
 
 }  // namespace
@@ -95,6 +103,26 @@ void Disk::prefetch(ByteRange range) const
       image_->prefetch({source_offset(region, part.offset), part.size});
     range = {part.end(), range.size - part.size};
   }
+}
+
+Gpt gpt_of(const Disk& disk)
+{
+  const Header &primary = disk.layout().primary, &backup = disk.layout().backup;
+  const std::uint64_t array_sectors = primary.array_sectors();
+  Gpt result{.sector_size_bytes = disk.table().sector_size_bytes,
+             .disk_size_bytes = disk.size_bytes(),
+             .entry_size_bytes = primary.entry_size_bytes(),
+             .array_size_bytes = primary.array_size_bytes(),
+             .mbr = read_structure(disk, Role::mbr, Lba{0}, 1),
+             .primary_header = read_structure(disk, Role::primary_header, kPrimaryLba, 1),
+             .primary_array = read_structure(disk, Role::primary_array, primary.partition_entry_lba(), array_sectors),
+             .backup_array = read_structure(disk, Role::backup_array, backup.partition_entry_lba(), array_sectors),
+             .backup_header = read_structure(disk, Role::backup_header, backup.my_lba(), 1),
+             .old_backup = {}};
+  for (const Region& region : disk.layout().regions)
+    if (is_old_backup(region.role))
+      result.old_backup.push_back({region.role, region.range.offset, std::vector<std::byte>(region.range.size)});
+  return result;
 }
 
 }  // namespace gptgrow

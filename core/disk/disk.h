@@ -2,7 +2,8 @@
 // The disk that is served: an image, seen through a layout; itself a source.
 #pragma once
 
-#include "core/layout.h"
+#include "core/disk/layout.h"
+#include "core/gpt/gpt.h"
 
 namespace gptgrow {
 
@@ -63,6 +64,9 @@ private:
   Layout layout_;
   std::vector<std::string> warnings_;
 };
+
+/// Its partition table, as it is served.
+Gpt gpt_of(const Disk& disk);
 
 /// Calls `use` with every piece of the disk, in order of place.
 template <typename Use>

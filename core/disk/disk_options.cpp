@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/disk_options.h"
+#include "core/disk/disk_options.h"
 
+#include "core/disk/size.h"
 #include "core/error.h"
-#include "core/size.h"
 #include "core/source/open_source.h"
 
 namespace gptgrow {

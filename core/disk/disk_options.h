@@ -2,7 +2,7 @@
 // What a user asks for, in the words that all front ends share.
 #pragma once
 
-#include "core/disk.h"
+#include "core/disk/disk.h"
 
 #include <string_view>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/layout.h"
+#include "core/disk/layout.h"
 
+#include "core/disk/size.h"
 #include "core/error.h"
-#include "core/mbr.h"
-#include "core/size.h"
+#include "core/gpt/mbr.h"
 
 namespace gptgrow {
 

@@ -3,8 +3,8 @@
 // the backup header) moves rigidly with the end of the disk; every other byte is the image's own.
 #pragma once
 
-#include "core/regions.h"
-#include "core/table.h"
+#include "core/disk/regions.h"
+#include "core/gpt/table.h"
 
 namespace gptgrow {
 

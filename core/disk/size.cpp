@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/size.h"
+#include "core/disk/size.h"
 
 #include "core/error.h"
 #include "core/units.h"

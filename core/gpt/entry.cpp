@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/entry.h"
+#include "core/gpt/entry.h"
 
 namespace gptgrow {
 
@@ -34,7 +34,7 @@ std::vector<Entry> used_entries(std::span<const std::byte> array, std::uint32_t 
                        .type_guid = type_guid,
                        .partition_guid = get_guid(bytes, 16),
                        .first_lba = Lba{get_field<std::uint64_t>(bytes, 32)},
-                       .last_lba = Lba{get_field<std::uint64_t>(bytes, 40)},
+                       .last_lba = Lba{get_field<std::uint64_t>(bytes, kLastLbaOffset)},
                        .attributes = get_field<std::uint64_t>(bytes, 48),
                        .name = get_name(bytes)});
   }

@@ -2,13 +2,16 @@
 // One partition entry: UEFI 2.10, 5.3.3, table 5-6. A slot is an entry's place in the array, counted from 1.
 #pragma once
 
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 #include "core/units.h"
 
 #include <string>
 #include <vector>
 
 namespace gptgrow {
+
+/// Of EndingLBA in an entry, in bytes.
+inline constexpr std::size_t kLastLbaOffset = 40;
 
 struct Entry {
   std::uint32_t slot = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 
 #include <boost/crc.hpp>
 #include <boost/uuid/uuid_io.hpp>

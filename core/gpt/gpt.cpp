@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/gpt.h"
+#include "core/gpt/gpt.h"
 
 #include "core/error.h"
+#include "core/gpt/header.h"
 
 #include <algorithm>
 #include <set>
@@ -10,20 +11,10 @@ namespace gptgrow {
 
 namespace {
 
-constexpr std::size_t kEndingLbaOffset = 40;
-
-Structure read_structure(const Disk& disk, Role role, Lba at, std::uint64_t sectors)
-{
-  const ByteRange range = bytes_of(at, sectors, disk.table().sector_size_bytes);
-  Structure structure{role, range.offset, std::vector<std::byte>(range.size)};
-  disk.read(range.offset, structure.bytes);
-  return structure;
-}
-
 void seal(Structure& structure, std::uint32_t array_crc32)
 {
-  put_field(std::span(structure.bytes), 88, array_crc32);
   Header header(std::move(structure.bytes));
+  header.set_array_crc32(array_crc32);
   header.seal();
   structure.bytes.assign(header.sector().begin(), header.sector().end());
 }
@@ -42,26 +33,6 @@ std::vector<const Structure*> Gpt::all() const
   std::vector<const Structure*> result{&mbr, &primary_header, &primary_array, &backup_array, &backup_header};
   for (const Structure& structure : old_backup)
     result.push_back(&structure);
-  return result;
-}
-
-Gpt gpt_of(const Disk& disk)
-{
-  const Header &primary = disk.layout().primary, &backup = disk.layout().backup;
-  const std::uint64_t array_sectors = primary.array_sectors();
-  Gpt result{.sector_size_bytes = disk.table().sector_size_bytes,
-             .disk_size_bytes = disk.size_bytes(),
-             .entry_size_bytes = primary.entry_size_bytes(),
-             .array_size_bytes = primary.array_size_bytes(),
-             .mbr = read_structure(disk, Role::mbr, Lba{0}, 1),
-             .primary_header = read_structure(disk, Role::primary_header, kPrimaryLba, 1),
-             .primary_array = read_structure(disk, Role::primary_array, primary.partition_entry_lba(), array_sectors),
-             .backup_array = read_structure(disk, Role::backup_array, backup.partition_entry_lba(), array_sectors),
-             .backup_header = read_structure(disk, Role::backup_header, backup.my_lba(), 1),
-             .old_backup = {}};
-  for (const Region& region : disk.layout().regions)
-    if (is_old_backup(region.role))
-      result.old_backup.push_back({region.role, region.range.offset, std::vector<std::byte>(region.range.size)});
   return result;
 }
 
@@ -99,7 +70,7 @@ void move_slots(Gpt& gpt, const std::vector<SlotMove>& moves)
 
 void set_last_lba(Gpt& gpt, std::uint32_t slot, Lba last_lba)
 {
-  const std::size_t offset = std::size_t{slot - 1} * gpt.entry_size_bytes + kEndingLbaOffset;
+  const std::size_t offset = std::size_t{slot - 1} * gpt.entry_size_bytes + kLastLbaOffset;
   for (Structure* array : {&gpt.primary_array, &gpt.backup_array})
     put_field(std::span(array->bytes), offset, last_lba.value);
   seal_headers(gpt);

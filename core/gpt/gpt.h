@@ -2,7 +2,8 @@
 // The partition table of a disk as a value: MBR, two headers, two arrays, each with its place; and what may be changed in it.
 #pragma once
 
-#include "core/disk.h"
+#include "core/gpt/entry.h"
+#include "core/gpt/role.h"
 
 namespace gptgrow {
 
@@ -28,9 +29,6 @@ struct Gpt {
   /// All of them, in the order of their roles.
   std::vector<const Structure*> all() const;
 };
-
-/// As served.
-Gpt gpt_of(const Disk& disk);
 
 /// A slot's entry goes to another slot.
 struct SlotMove {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/header.h"
+#include "core/gpt/header.h"
 
 #include <fmt/format.h>
 

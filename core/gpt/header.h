@@ -2,7 +2,7 @@
 // One GPT header: UEFI 2.10, 5.3.2, table 5-5.
 #pragma once
 
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 #include "core/units.h"
 
 #include <string>
@@ -49,6 +49,7 @@ public:
   void set_alternate_lba(Lba lba) { put_field(bytes(), 32, lba.value); }
   void set_last_usable_lba(Lba lba) { put_field(bytes(), 48, lba.value); }
   void set_partition_entry_lba(Lba lba) { put_field(bytes(), 72, lba.value); }
+  void set_array_crc32(std::uint32_t value) { put_field(bytes(), 88, value); }
 
   /// Sets HeaderCRC32. Call it after the other setters, on a header that has no problems().
   void seal() { put_field(bytes(), 16, computed_header_crc32()); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/mbr.h"
+#include "core/gpt/mbr.h"
 
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 
 namespace gptgrow {
 

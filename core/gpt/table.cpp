@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/table.h"
+#include "core/gpt/table.h"
 
 #include "core/error.h"
-#include "core/table_warnings.h"
-#include "core/which_backup.h"
+#include "core/gpt/table_warnings.h"
+#include "core/gpt/which_backup.h"
 
 #include <array>
 #include <iterator>

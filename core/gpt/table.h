@@ -2,8 +2,8 @@
 // The two GPTs of an image: what is there, what is wrong with it, and which one counts.
 #pragma once
 
-#include "core/entry.h"
-#include "core/header.h"
+#include "core/gpt/entry.h"
+#include "core/gpt/header.h"
 #include "core/source/source.h"
 
 #include <optional>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/table_warnings.h"
+#include "core/gpt/table_warnings.h"
 
-#include "core/mbr.h"
-#include "core/which_backup.h"
+#include "core/gpt/mbr.h"
+#include "core/gpt/which_backup.h"
 
 #include <cstring>
 #include <string_view>

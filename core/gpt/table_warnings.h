@@ -3,7 +3,7 @@
 // those who show a table that is not served; choose_table() says all of it for one that is.
 #pragma once
 
-#include "core/table.h"
+#include "core/gpt/table.h"
 
 #include <fmt/format.h>
 

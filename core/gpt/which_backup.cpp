@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/which_backup.h"
+#include "core/gpt/which_backup.h"
 
-#include "core/mbr.h"
+#include "core/gpt/mbr.h"
 
 #include <algorithm>
 #include <bit>

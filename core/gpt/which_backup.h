@@ -2,7 +2,7 @@
 // Which of the tables at the end of an image is the backup of its primary.
 #pragma once
 
-#include "core/table.h"
+#include "core/gpt/table.h"
 
 namespace gptgrow {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/repair/overwritten.h"
 
-#include "core/gpt.h"
+#include "core/gpt/gpt.h"
 
 #include <fmt/format.h>
 

@@ -2,7 +2,7 @@
 // Data that a partition table was written over: a tool's array may be larger than the image's, or lie elsewhere.
 #pragma once
 
-#include "core/disk.h"
+#include "core/disk/disk.h"
 
 namespace gptgrow {
 

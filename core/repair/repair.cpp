@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/repair/repair.h"
 
+#include "core/compare/named_fields.h"
 #include "core/error.h"
-#include "core/repair/named_fields.h"
+#include "core/gpt/which_backup.h"
 #include "core/repair/same_partitions.h"
 #include "core/target/medium.h"
-#include "core/which_backup.h"
 
 #include <fmt/format.h>
 

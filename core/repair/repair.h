@@ -7,8 +7,9 @@
 // Undoing writes in the reverse order passes through the same states.
 #pragma once
 
+#include "core/compare/changes.h"
 #include "core/error.h"
-#include "core/repair/changes.h"
+#include "core/gpt/gpt.h"
 #include "core/repair/overwritten.h"
 #include "core/target/target.h"
 

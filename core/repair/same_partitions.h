@@ -2,7 +2,9 @@
 // Whether a disk has the partitions of an image, in whatever slots. Internal to core/repair.
 #pragma once
 
-#include "core/gpt.h"
+#include "core/gpt/gpt.h"
+#include "core/gpt/header.h"
+#include "core/source/source.h"
 
 namespace gptgrow {
 

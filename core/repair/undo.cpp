@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/repair/undo.h"
 
+#include "core/compare/named_fields.h"
 #include "core/error.h"
-#include "core/repair/named_fields.h"
 #include "core/target/durable_file.h"
 
 #include <algorithm>

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/changes_report.h"
 
-#include "core/repair/named_fields.h"
+#include "core/compare/named_fields.h"
 #include "core/report/json.h"
 
 #include <fmt/core.h>
+
+#include <algorithm>
 
 namespace gptgrow {
 
@@ -30,9 +32,14 @@ Json hex_json(std::span<const std::byte> bytes)
 
 std::string to_text(const std::vector<Change>& changes, const TextStyle& style)
 {
+  return to_text([&](const auto& use) { std::ranges::for_each(changes, use); }, style);
+}
+
+std::string to_text(const Changes& changes, const TextStyle& style)
+{
   std::string out;
   std::string structure;
-  for (const Change& change : changes) {
+  changes([&](const Change& change) {
     if (change.structure != structure) {
       structure = change.structure;
       out += '\n' + emphasize(style, Emphasis::title, structure) + '\n';
@@ -48,22 +55,23 @@ std::string to_text(const std::vector<Change>& changes, const TextStyle& style)
     };
     line('-', Emphasis::bad, change.before, change.before_words);
     line('+', Emphasis::good, change.after, change.after_words);
-  }
+  });
   return out;
+}
+
+Json json_of(const Change& change)
+{
+  return {{"offset_bytes", change.range.offset},   {"length_bytes", change.range.size},
+          {"structure", change.structure},         {"field", change.field.empty() ? Json() : Json(change.field)},
+          {"before_hex", hex_json(change.before)}, {"after_hex", hex_json(change.after)},
+          {"before", change.before_words},         {"after", change.after_words}};
 }
 
 Json json_of(const std::vector<Change>& changes)
 {
   Json list = Json::array();
   for (const Change& change : changes)
-    list.push_back({{"offset_bytes", change.range.offset},
-                    {"length_bytes", change.range.size},
-                    {"structure", change.structure},
-                    {"field", change.field.empty() ? Json() : Json(change.field)},
-                    {"before_hex", hex_json(change.before)},
-                    {"after_hex", hex_json(change.after)},
-                    {"before", change.before_words},
-                    {"after", change.after_words}});
+    list.push_back(json_of(change));
   return list;
 }
 

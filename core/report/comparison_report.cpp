@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/comparison_report.h"
 
+#include "core/disk/size.h"
 #include "core/error.h"
 #include "core/report/json.h"
-#include "core/size.h"
 
 #include <fmt/format.h>
 
@@ -14,8 +14,6 @@ namespace gptgrow {
 namespace {
 
 using Kind = SlotDifference::Kind;
-
-constexpr std::size_t kWrittenAtOnce = 1 << 16;
 
 std::string describe(const Entry& entry)
 {
@@ -208,29 +206,22 @@ std::string to_text(const Comparison& comparison, const TextStyle& style)
 Json json_of(const Comparison& comparison)
 {
   Json json = frame_json(comparison);
-  Json& slots = json["slots"] = Json::array();
-  const std::vector<NamedField> fields = fields_of_entries(comparison);
-  for (const SlotDifference& slot : comparison.slots)
-    slots.push_back(slot_json(comparison, slot, fields));
+  json["slots"] = later();
   return json;
+}
+
+Items slots_of(const Comparison& comparison)
+{
+  return [&comparison](const std::function<void(const Json&)>& use) {
+    const std::vector<NamedField> fields = fields_of_entries(comparison);
+    for (const SlotDifference& slot : comparison.slots)
+      use(slot_json(comparison, slot, fields));
+  };
 }
 
 void write_json(const Comparison& comparison, const std::function<void(std::string_view)>& write)
 {
-  std::string text = dump(frame_json(comparison));
-  text.resize(text.rfind("\n}"));  // the slots come last
-  text += ",\n  \"slots\": [";
-  const std::vector<NamedField> fields = fields_of_entries(comparison);
-  const char* separator = "\n    ";
-  for (const SlotDifference& slot : comparison.slots) {
-    text += separator + slot_json(comparison, slot, fields).dump(-1, ' ', true, Json::error_handler_t::replace);
-    separator = ",\n    ";
-    if (text.size() >= kWrittenAtOnce) {
-      write(text);
-      text.clear();
-    }
-  }
-  write(text + (comparison.slots.empty() ? "]\n}\n" : "\n  ]\n}\n"));
+  write_json(json_of(comparison), {{"slots", slots_of(comparison)}}, write);
 }
 
 }  // namespace gptgrow

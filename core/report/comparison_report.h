@@ -2,7 +2,7 @@
 // A comparison, for people and for programs.
 #pragma once
 
-#include "core/repair/compare.h"
+#include "core/compare/compare.h"
 #include "core/report/text_style.h"
 
 #include <functional>

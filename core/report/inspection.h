@@ -3,8 +3,8 @@
 // order. The same for a disk on file and for a disk that is only planned.
 #pragma once
 
-#include "core/disk.h"
-#include "core/mbr.h"
+#include "core/disk/disk.h"
+#include "core/gpt/mbr.h"
 #include "core/report/known_layout.h"
 #include "core/report/text_style.h"
 

@@ -3,7 +3,7 @@
 #include "core/report/type_name.h"
 #include "core/text.h"
 
-#include "core/size.h"
+#include "core/disk/size.h"
 
 #include <fmt/format.h>
 

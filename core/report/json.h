@@ -2,14 +2,17 @@
 // What all JSON reports have in common. Internal to core/report.
 #pragma once
 
-#include "core/entry.h"
-#include "core/repair/changes.h"
-#include "core/repair/compare.h"
+#include "core/compare/changes.h"
+#include "core/compare/compare.h"
+#include "core/gpt/entry.h"
 #include "core/report/type_name.h"
 #include "core/text.h"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+
+#include <functional>
+#include <string_view>
 
 namespace gptgrow {
 
@@ -40,9 +43,27 @@ inline Json entry_json(const Entry& entry, std::uint32_t sector_size_bytes)
           {"attributes", hex(entry.attributes)}};
 }
 
-/// As arrays and objects of a larger report.
+/// As objects of a larger report. A comparison's lists of slots is left to slots_of().
+Json json_of(const Change& change);
 Json json_of(const std::vector<Change>& changes);
 Json json_of(const Comparison& comparison);
+
+/// Takes a text piece by piece.
+using Print = std::function<void(std::string_view)>;
+
+/// A list that is too long to be kept: calls its argument with each item.
+using Items = std::function<void(const std::function<void(const Json&)>&)>;
+
+/// Stands for such a list in a document.
+inline Json later()
+{
+  return "\x01";
+}
+
+Items slots_of(const Comparison& comparison);
+
+/// Writes `document`, with the lists, by their keys, in the order in which they come.
+void write_json(const Json& document, const std::vector<std::pair<std::string, Items>>& lists, const Print& print);
 
 /// Control characters and everything that is not ASCII is escaped, so that it is safe on a terminal too. Bytes of a
 /// file name that are not UTF-8 become U+FFFD.

@@ -2,7 +2,7 @@
 // Systems that find their partitions by slot number, told by the types and names of the partitions.
 #pragma once
 
-#include "core/entry.h"
+#include "core/gpt/entry.h"
 
 #include <optional>
 

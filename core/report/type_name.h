@@ -2,7 +2,7 @@
 // What a partition type is called.
 #pragma once
 
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 
 #include <string>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/verification_report.h"
 
-#include "core/repair/named_fields.h"
+#include "core/compare/named_fields.h"
+#include "core/disk/size.h"
 #include "core/report/changes_report.h"
 #include "core/report/comparison_report.h"
 #include "core/report/json.h"
-#include "core/size.h"
 
 namespace gptgrow {
 
@@ -59,7 +59,7 @@ std::string table_line(const Verification& verification)
   if (verification.cut_off == CutOff::in_table)
     return fmt::format(
         "table: not whole: a restore{} was cut off while it wrote the table; the same restore completes it", id);
-  return verification.table.empty() ? "table: same" : "table: differs";
+  return verification.is_table_same ? "table: same" : "table: differs";
 }
 
 const char* word(const std::optional<CutOff>& cut_off)
@@ -69,25 +69,26 @@ const char* word(const std::optional<CutOff>& cut_off)
 
 }  // namespace
 
-std::string to_text(const Verification& verification, const Disk& disk, const std::string& target,
+std::string to_text(const Verification& verification, const Disk& disk, const Source& target,
                     const VerifyOptions& options, const TextStyle& style)
 {
   const auto verdict = [&](bool same, const std::string& text) {
     return emphasize(style, same ? Emphasis::good : Emphasis::bad, text) + '\n';
   };
-  std::string out =
-      fmt::format("{} on {}, {}\n", escaped(disk.image().name()), escaped(target), format_size(disk.size_bytes()));
-  out += verdict(verification.table.empty(), table_line(verification));
+  std::string out = fmt::format("{} on {}, {}\n", escaped(disk.image().name()), escaped(target.name()),
+                                format_size(disk.size_bytes()));
+  out += verdict(verification.is_table_same, table_line(verification));
   if (verification.comparison && !verification.comparison->same())
     out += '\n' + to_text(*verification.comparison, style);
-  if (!verification.table.empty() && !verification.cut_off)
-    out += fmt::format("\nThe table's bytes (- found, + expected)\n{}\n", to_text(verification.table, style));
+  if (!verification.is_table_same && !verification.cut_off)
+    out += fmt::format("\nThe table's bytes (- found, + expected)\n{}\n",
+                       to_text([&](const auto& use) { for_each_table_change(disk, target, use); }, style));
   out += verdict(!verification.difference && !verification.stopped, data_line(verification, disk));
   return out + free_space_line(verification, disk, options);
 }
 
-std::string to_json(const Verification& verification, const Disk& disk, const std::string& target,
-                    const VerifyOptions& options)
+void write_json(const Verification& verification, const Disk& disk, const Source& target, const VerifyOptions& options,
+                const std::function<void(std::string_view)>& write)
 {
   const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
   Json difference;
@@ -106,17 +107,25 @@ std::string to_json(const Verification& verification, const Disk& disk, const st
             {"free_space_bytes", disk.layout().free_space.size},
             {"free_space_compared", options.free_space},
             {"first_difference", difference}};
-  return dump({{"image", disk.image().name()},
-               {"target", target},
-               {"size_bytes", disk.size_bytes()},
-               {"sector_size_bytes", sector_size_bytes},
-               {"same", verification.same() && !verification.data_compared ? Json() : Json(verification.same())},
-               {"table",
-                {{"same", verification.table.empty()},
-                 {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},
-                 {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
-                 {"changes", json_of(verification.table)}}},
-               {"data", verification.data_compared ? data : Json()}});
+  const Json document{{"image", disk.image().name()},
+                      {"target", target.name()},
+                      {"size_bytes", disk.size_bytes()},
+                      {"sector_size_bytes", sector_size_bytes},
+                      {"same", verification.same() && !verification.data_compared ? Json() : Json(verification.same())},
+                      {"table",
+                       {{"same", verification.is_table_same},
+                        {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},
+                        {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
+                        {"changes", later()}}},
+                      {"data", verification.data_compared ? data : Json()}};
+  std::vector<std::pair<std::string, Items>> lists;
+  if (verification.comparison)
+    lists.emplace_back("slots", slots_of(*verification.comparison));
+  lists.emplace_back("changes", [&](const std::function<void(const Json&)>& use) {
+    if (!verification.is_table_same)
+      for_each_table_change(disk, target, [&](const Change& change) { use(json_of(change)); });
+  });
+  write_json(document, lists, write);
 }
 
 }  // namespace gptgrow

@@ -4,11 +4,17 @@
 #include "core/report/text_style.h"
 #include "core/restore/verify.h"
 
+#include <functional>
+#include <string_view>
+
 namespace gptgrow {
 
-std::string to_text(const Verification& verification, const Disk& disk, const std::string& target,
+/// What verify() found; `disk` and `target` are what it compared, and are read again where their tables differ.
+std::string to_text(const Verification& verification, const Disk& disk, const Source& target,
                     const VerifyOptions& options, const TextStyle& style);
-std::string to_json(const Verification& verification, const Disk& disk, const std::string& target,
-                    const VerifyOptions& options);
+
+/// Writes it piece by piece: a large array makes a long text.
+void write_json(const Verification& verification, const Disk& disk, const Source& target, const VerifyOptions& options,
+                const std::function<void(std::string_view)>& write);
 
 }  // namespace gptgrow

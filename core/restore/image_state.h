@@ -2,7 +2,7 @@
 // By what an image is recognized, and a change of it noticed.
 #pragma once
 
-#include "core/disk.h"
+#include "core/disk/disk.h"
 
 namespace gptgrow {
 

@@ -2,7 +2,7 @@
 // What a restore will write besides the image's bytes, and where: a value, made before anything is written.
 #pragma once
 
-#include "core/gpt.h"
+#include "core/disk/disk.h"
 #include "core/restore/free_space.h"
 #include "core/target/contents.h"
 

@@ -3,7 +3,7 @@
 // it. A comment says which restore it belongs to.
 #pragma once
 
-#include "core/disk.h"
+#include "core/disk/disk.h"
 
 #include <boost/icl/interval_set.hpp>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/restore.h"
 
+#include "core/disk/size.h"
 #include "core/error.h"
 #include "core/restore/filling.h"
 #include "core/restore/image_state.h"
 #include "core/restore/resuming.h"
 #include "core/restore/unfinished_mark.h"
-#include "core/size.h"
 #include "core/target/durable_file.h"
 #include "core/target/medium.h"
 #include "core/target/relation.h"

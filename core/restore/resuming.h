@@ -2,7 +2,7 @@
 // Whether a restore may go on from a map.
 #pragma once
 
-#include "core/gpt.h"
+#include "core/disk/disk.h"
 #include "core/restore/free_space.h"
 #include "core/restore/progress_map.h"
 

@@ -2,7 +2,7 @@
 // The engine: several chunks at once on their way between image and target. Memory is bounded, and taken once.
 #pragma once
 
-#include "core/disk.h"
+#include "core/disk/disk.h"
 #include "core/target/direct.h"
 
 #include <atomic>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/unfinished_mark.h"
 
-#include "core/table_warnings.h"
+#include "core/gpt/table_warnings.h"
 
 #include <algorithm>
 #include <cstring>

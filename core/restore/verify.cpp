@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/restore/verify.h"
 
+#include "core/disk/disk.h"
+#include "core/disk/size.h"
 #include "core/error.h"
-#include "core/gpt.h"
 #include "core/restore/transfer.h"
 #include "core/restore/unfinished_mark.h"
-#include "core/size.h"
 #include "core/target/direct.h"
 
 namespace gptgrow {
@@ -109,15 +109,13 @@ Verification verify(const Disk& disk, const DirectSource& target, const VerifyOp
   const Gpt gpt = gpt_of(disk);
 
   Verification result;
-  result.table = changes(target, gpt);
-  // What an old backup becomes are zeros inside the image, which are a hole like others.
-  std::erase_if(result.table, [&](const Change& change) {
-    return !is_table(disk.piece({change.range.offset, 1}).role);
+  result.is_table_same = std::ranges::all_of(gpt.all(), [&](const Structure* structure) {
+    return is_old_backup(structure->role) || read_bytes(target, structure->range()) == structure->bytes;
   });
   result.past_cache = target.is_past_cache();
-  if (!result.table.empty())
+  if (!result.is_table_same)
     look_for_cut_off(gpt, target, result);
-  if (!result.table.empty() && !result.cut_off)
+  if (!result.is_table_same && !result.cut_off)
     result.comparison = diagnose(disk.image(), target, disk.table().sector_size_bytes);
   if (!options.data || result.cut_off == CutOff::in_data)
     return result;
@@ -138,6 +136,14 @@ Verification verify(const Disk& disk, const DirectSource& target, const VerifyOp
   result.compared_bytes = monitor.done_bytes;
   result.stopped = monitor.stop && !offset;
   return result;
+}
+
+void for_each_table_change(const Disk& disk, const Source& target, const std::function<void(const Change&)>& use)
+{
+  Gpt gpt = gpt_of(disk);
+  // What an old backup becomes are zeros inside the image, which are a hole like others.
+  gpt.old_backup.clear();
+  for_each_change(target, gpt, use);
 }
 
 }  // namespace gptgrow

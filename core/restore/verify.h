@@ -2,9 +2,9 @@
 // Whether a disk still holds what was restored to it, read from the medium.
 #pragma once
 
-#include "core/disk.h"
-#include "core/repair/changes.h"
-#include "core/repair/compare.h"
+#include "core/compare/changes.h"
+#include "core/compare/compare.h"
+#include "core/disk/disk.h"
 #include "core/restore/monitor.h"
 #include "core/target/direct.h"
 
@@ -30,22 +30,25 @@ struct Difference {
 };
 
 struct Verification {
-  std::vector<Change> table;      // before: what the disk holds; after: what it should hold
+  bool is_table_same = true;      // else for_each_table_change()
   std::optional<CutOff> cut_off;  // nothing else is wrong with the table then
   std::string cut_off_id;         // of that restore, where the disk tells
   std::optional<Comparison>
-      comparison;  // the diagnosis, where `table` is not empty for another reason, and the disk has a valid GPT
+      comparison;  // the diagnosis, where the table differs for another reason, and the disk has a valid GPT
   bool data_compared = false;            // or begun to be; never of a restore that was cut off in the data
   std::optional<Difference> difference;  // of data, holes and free space
   std::uint64_t compared_bytes = 0;      // of these
   bool past_cache = false;               // read from the medium, past what the kernel remembers of it
   bool stopped = false;                  // before the end
 
-  bool same() const { return table.empty() && !difference && !stopped; }
+  bool same() const { return is_table_same && !difference && !stopped; }
 };
 
 /// Compares `target` with `disk`, which has its size. Throws Error when it has another; failed system
 /// calls are std::system_error.
 Verification verify(const Disk& disk, const DirectSource& target, const VerifyOptions& options, Monitor& monitor);
+
+/// Calls `use` for everything in which the table of `target` differs. Before: what it holds; after: what it should hold.
+void for_each_table_change(const Disk& disk, const Source& target, const std::function<void(const Change&)>& use);
 
 }  // namespace gptgrow

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/target/taken_space.h"
 
-#include "core/size.h"
+#include "core/disk/size.h"
 
 #include <fmt/format.h>
 

@@ -2,7 +2,7 @@
 #include "core/target/target.h"
 
 #include "core/error.h"
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 #include "core/source/file_io.h"
 #include "core/target/durable_file.h"
 #include "core/target/holders.h"

@@ -43,7 +43,7 @@ whole=$device
 loop_device "$whole" --offset 1048576
 mkdir mnt
 mount -o ro "$device" mnt 2>/dev/null || { echo "cannot mount here" >&2; exit 77; }
-trap 'umount mnt; detach; rm -rf "$scratch"' EXIT
+trap '"$tests/while_busy.sh" umount mnt; detach; rm -rf "$scratch"' EXIT
 status 2 "$gptgrow" repair "$device" --relocate --apply
 says err "in use: $device is mounted on"
 refused "$whole" "in use"

@@ -74,7 +74,7 @@ for cut in 4M 0; do
 done
 gated image.raw mnt/image.raw "echo EIO >&2; exit 1"
 fails "mnt/image.raw: read at byte" target.raw "$without" "$gptgrow" restore mnt/image.raw target.raw --yes
-fusermount3 -u mnt
+"$tests/while_busy.sh" fusermount3 -u mnt
 wait
 
 # What cannot be written at all

@@ -8,7 +8,7 @@
 head -c 24M /dev/urandom >image.raw
 sgdisk --clear -n1:2048:40000 image.raw >/dev/null
 mkdir small
-trap 'umount small 2>/dev/null || true; rm -rf "$scratch"' EXIT
+trap '"$tests/while_busy.sh" umount small 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 used() { df --output=used small | tail -1; }
 
@@ -61,7 +61,7 @@ cmp disk.raw disk.before || fail "the old table is gone"
 status 2 "$gptgrow" restore image.raw new.raw --size 32M --yes --map small/map
 [ ! -e new.raw ] || fail "an empty file is left"
 [ "$(ls small)" = filler ] || fail "left: $(ls small)"
-umount small
+"$tests/while_busy.sh" umount small
 
 for kind in "ext4 -q -O ^has_journal" "xfs -q"; do
   rm -f fs.raw
@@ -69,7 +69,7 @@ for kind in "ext4 -q -O ^has_journal" "xfs -q"; do
   case $kind in xfs*) command -v mkfs.xfs >/dev/null || continue; truncate -s 310M fs.raw ;; esac
   # shellcheck disable=SC2086 # words
   mkfs.$kind fs.raw
-  mount -o loop fs.raw small || { echo "cannot mount here" >&2; exit 77; }
+  flock /dev/loop-control mount -o loop fs.raw small || { echo "cannot mount here" >&2; exit 77; }
   case $kind in xfs*) fallocate -l $(($(df --output=avail -B1 small | tail -1) - (12 << 20))) small/filler ;; esac
   check
   # A reservation is not a hole: it stays, and what it covers is not asked for twice.
@@ -77,18 +77,18 @@ for kind in "ext4 -q -O ^has_journal" "xfs -q"; do
   truncate -s 32M small/part.raw
   fallocate -n -o 8M -l 4M small/part.raw
   refused small/part.raw
-  umount small
+  "$tests/while_busy.sh" umount small
 done
 
 # A file that has its space already takes it from nobody.
 rm -f fs.raw
 truncate -s 50M fs.raw
 mkfs.ext4 -q -O ^has_journal fs.raw
-mount -o loop fs.raw small
+flock /dev/loop-control mount -o loop fs.raw small
 fallocate -l 32M small/whole.raw
 [ "$(df --output=avail -B1 small | tail -1)" -lt $((24 << 20)) ] || fail "not full enough"
 status 0 "$gptgrow" restore image.raw small/whole.raw --yes --map map
-umount small
+"$tests/while_busy.sh" umount small
 
 # Killed after the map was made, before anything was written: the same command begins anew.
 cp disk.before disk.raw

@@ -120,7 +120,7 @@ cp disk.raw disk.before
 mkdir mnt
 mount -o ro "$device" mnt || { echo "cannot mount here" >&2; exit 77; }
 refused "in use: $device is mounted on $PWD/mnt" "$gptgrow" restore image.raw "$device" --yes
-umount mnt
+"$tests/while_busy.sh" umount mnt
 mkswap "$device" >/dev/null
 if swapon "$device" 2>/dev/null; then
   cp disk.raw disk.before

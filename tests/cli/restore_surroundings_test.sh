@@ -84,7 +84,7 @@ for id in "$(printf 'A%.0s' {1..600})" "" '../../etc'; do
 done
 cmp target.raw kept.raw || fail "a refused restore wrote"
 
-fusermount3 -u slow
+"$tests/while_busy.sh" fusermount3 -u slow
 wait
 
 # The image is written to while it is copied.
@@ -100,8 +100,8 @@ status 2 "$gptgrow" inspect target.raw
 truncate -s 128M fs.raw
 mkfs.ext4 -q fs.raw
 mkdir mnt
-mount -o loop fs.raw mnt 2>/dev/null || { echo "cannot mount here" >&2; exit 77; }
-trap 'umount mnt; rm -rf "$scratch"' EXIT
+flock /dev/loop-control mount -o loop fs.raw mnt 2>/dev/null || { echo "cannot mount here" >&2; exit 77; }
+trap '"$tests/while_busy.sh" umount mnt; rm -rf "$scratch"' EXIT
 fallocate -l 24M mnt/image.raw
 sgdisk --clear -n1:2048:40000 mnt/image.raw >/dev/null
 head -c 3M /dev/urandom | dd of=mnt/image.raw bs=1M seek=2 conv=notrunc status=none

@@ -118,7 +118,7 @@ def what_the_kernel_says():
         subprocess.run(["mkfs.ext4", "-q", "-F", device], check=True, capture_output=True)
         os.mkdir(place)
         subprocess.run([b"mount", device, place], check=True)
-        cleanup.callback(subprocess.run, [b"umount", place], check=True)
+        cleanup.callback(subprocess.run, [TESTS / "while_busy.sh", "umount", place], check=True)
         says(b"restore", b"image.raw", device, status=2)
         says(b"repair", device, b"--relocate", b"--apply", status=2)
 

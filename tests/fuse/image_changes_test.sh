@@ -104,7 +104,7 @@ for _ in 1 2; do
   right 262144 262144
 done
 unmount
-fusermount3 -u below
+"$tests/while_busy.sh" fusermount3 -u below
 wait "$below"
 
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=2M none below; then
@@ -119,5 +119,5 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=2M none below; then
   serve below/full.raw size=64M
   timeout 300 sha256sum mnt/disk.raw >/dev/null || fail "read from a full file system"
   unmount
-  umount below
+  "$tests/while_busy.sh" umount below
 fi

@@ -28,7 +28,7 @@ check() {  # check SOURCE SIZE
   if : 2>/dev/null >mnt/new; then fail "writable"; fi
   local process
   process=$(server) || fail "no server"
-  umount mnt || fail "umount"
+  "$tests/while_busy.sh" umount mnt || fail "umount"
   ended "$process" || fail "the server is left"
 }
 

@@ -48,7 +48,7 @@ ended "$server" || fail "KILL: still running"
 readers_end KILL
 is_mounted || fail "KILL: nothing is left to unmount"
 ls mnt >/dev/null 2>&1 && fail "KILL: still served"
-fusermount3 -u mnt || fail "fusermount3 -u after KILL"
+"$tests/while_busy.sh" fusermount3 -u mnt || fail "fusermount3 -u after KILL"
 if is_mounted; then fail "still mounted after fusermount3 -u"; fi
 
 # In a chroot, fusermount3 cannot clean up: it wants / to be a mount point.
@@ -64,7 +64,7 @@ exec 3<mnt/disk.raw
 fusermount3 -u mnt 2>/dev/null && fail "a busy mount was unmounted"
 head -c 440 mnt/disk.raw | cmp -n 440 - sgdisk-512.raw || fail "a busy mount is not served any more"
 exec 3<&-
-fusermount3 -u mnt
+"$tests/while_busy.sh" fusermount3 -u mnt
 ended "$server" || fail "the server is left"
 if pgrep -f "^$fuse "; then fail "a process is left"; fi
 unchanged sgdisk-512

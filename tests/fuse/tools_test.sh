@@ -10,6 +10,7 @@ chmod 644 esxi.raw
 size=$((64 << 30))
 model esxi $size
 export -f ended
+cp "$tests/while_busy.sh" .
 cat >use.sh <<'SH'
 set -euo pipefail
 scratch=$1 out=$2
@@ -51,7 +52,7 @@ grep -qx "::/state.tgz" "$out/log" || fail "mdir"
 mcopy -n -i "$out/mnt/by-partuuid/e5e10000-0000-4000-8000-000000000008" ::readme.txt "$out/readme.txt" || fail mcopy
 grep -qx "an example of a file in slot 8" "$out/readme.txt" || fail "mcopy"
 server=$(pgrep -n -f "^$scratch/gptgrow-fuse esxi.raw $out/")
-fusermount3 -u "$out/mnt" || fail "fusermount3 -u"
+"$scratch/while_busy.sh" fusermount3 -u "$out/mnt" || fail "fusermount3 -u"
 ended "$server" || fail "the server is left"
 SH
 

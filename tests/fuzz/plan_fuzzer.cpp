@@ -4,7 +4,7 @@
 // Input: 8 bytes of size, 1 byte of options, then the image. Options: bit 0 table=backup, 1 old-backup=keep,
 // 2 truncated=allow, 3-4 sector size (found, 512, 4096), 5 the size is relative to the image, 6 the fuzzer's CRCs are
 // made right first, so that it gets past them.
-#include "core/disk_options.h"
+#include "core/disk/disk_options.h"
 #include "core/error.h"
 
 #include <array>

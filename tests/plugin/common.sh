@@ -79,6 +79,6 @@ mounted() {
 
 # An unmount returns before the server has closed what it served.
 unmount() {
-  fusermount3 -u mnt
+  "$tests/while_busy.sh" fusermount3 -u mnt
   wait "$server"
 }

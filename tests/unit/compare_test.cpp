@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Each trace that compare knows, left by itself on a disk that is otherwise what it should be.
+#include "core/compare/compare.h"
 #include "core/error.h"
-#include "core/repair/compare.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/memory_source.h"
 #include "tests/unit/test_disk.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/entry.h"
+#include "core/gpt/entry.h"
 #include "tests/unit/catch2.h"
 
 using namespace gptgrow;

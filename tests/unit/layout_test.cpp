@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The planner: where every byte of a served disk comes from.
+#include "core/disk/layout.h"
 #include "core/error.h"
-#include "core/layout.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/served_disk.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/fields.h"
-#include "core/mbr.h"
+#include "core/gpt/fields.h"
+#include "core/gpt/mbr.h"
 #include "tests/unit/catch2.h"
 
 #include <vector>

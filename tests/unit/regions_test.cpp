@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/regions.h"
+#include "core/disk/regions.h"
 #include "tests/unit/catch2.h"
 
 #include <array>

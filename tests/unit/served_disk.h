@@ -2,7 +2,7 @@
 // A small GPT disk in memory, served in another size.
 #pragma once
 
-#include "core/disk.h"
+#include "core/disk/disk.h"
 #include "tests/unit/memory_source.h"
 #include "tests/unit/test_disk.h"
 

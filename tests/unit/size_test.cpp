@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "core/disk/size.h"
 #include "core/error.h"
-#include "core/size.h"
 #include "tests/unit/catch2.h"
 
 using namespace gptgrow;

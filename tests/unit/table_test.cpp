@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/error.h"
-#include "core/table.h"
+#include "core/gpt/table.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/served_disk.h"
 

@@ -2,7 +2,7 @@
 // A small GPT disk in memory, made field by field.
 #pragma once
 
-#include "core/fields.h"
+#include "core/gpt/fields.h"
 
 #include <cstdint>
 #include <cstring>
