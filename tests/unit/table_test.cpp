@@ -128,6 +128,26 @@ TEST_CASE("Of two backups that differ, that of the primary's disk counts, and th
   CHECK(found.strays.front().at == Lba{699});
 }
 
+TEST_CASE("Of two backups of one disk, that with the primary's array counts")
+{
+  Bytes bytes = two_partitions().bytes();
+  bytes.resize(700 * 512);
+  TestDisk older = two_partitions();
+  older.sectors = older.disk_end = 700;
+  older.entries.pop_back();
+  copy(older.bytes(), bytes, {667 * 512, 33 * 512});
+  for (const bool is_damaged : {false, true}) {
+    // Its own CRC, or the array that stands on the disk, speaks for it.
+    if (is_damaged)
+      flip(bytes, 512 + 16);
+    const FoundTables found = tables_of(bytes);
+    REQUIRE(found.backup);
+    CHECK(found.backup->at == Lba{511});
+    REQUIRE(found.strays.size() == 1);
+    CHECK(found.strays.front().at == Lba{699});
+  }
+}
+
 TEST_CASE("What is too short for a table is refused")
 {
   CHECK_THROWS_AS(tables_of(Bytes(0)), Error);
