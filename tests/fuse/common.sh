@@ -22,13 +22,16 @@ unmount_all() {
 }
 at_exit 'unmount_all; wait'
 
+# A signal while libfuse still mounts makes it give up.
+is_served() { is_mounted && [ -e mnt/disk.raw ]; }
+
 is_mounted() { grep -q " $scratch/mnt " /proc/self/mounts; }
 
 # serve FILE OPTIONS: mounts it, as the process $server of this shell.
 serve() {
   "$fuse" "$1" mnt -f -o "$2" 2>>messages &
   server=$!
-  awaited "$server" is_mounted || fail "no mount: $(cat messages)"
+  awaited "$server" is_served || fail "no mount: $(cat messages)"
 }
 
 # grown NAME OPTIONS: mounts NAME.raw.
