@@ -45,5 +45,6 @@ if mount -t fuse.gptgrow-fuse sgdisk-512.raw mnt -o size=63 2>said; then fail "a
 grep -q "sgdisk-512.raw: size 63 is not a multiple" said || fail "said: $(cat said)"
 SH
 export -f ended
+export tests
 unshare -m --propagation private bash use.sh || exit 1
 unchanged sgdisk-512
