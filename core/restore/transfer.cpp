@@ -11,7 +11,6 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
-#include <new>
 
 namespace gptgrow {
 
@@ -26,22 +25,13 @@ bool is_aligned(ByteRange range)
   return range.offset % kDirectAlignment == 0 && range.size % kDirectAlignment == 0;
 }
 
-struct Free {
-  void operator()(std::byte* buffer) const { ::operator delete[](buffer, std::align_val_t(kDirectAlignment)); }
-};
-
-std::unique_ptr<std::byte[], Free> make_buffer()
-{
-  return std::unique_ptr<std::byte[], Free>(new (std::align_val_t(kDirectAlignment)) std::byte[Transfer::kChunkBytes]);
-}
-
 /// The files and the memory of one chunk in flight.
 struct Slot {
   std::unique_ptr<AsyncFile> image;     // or, where that is in no file, the disk
   std::unique_ptr<AsyncFile> direct;    // the target, for aligned chunks
   std::unique_ptr<AsyncFile> buffered;  // the target, for the others
-  std::unique_ptr<std::byte[], Free> first = make_buffer();
-  std::unique_ptr<std::byte[], Free> second = make_buffer();
+  AlignedMemory first = make_aligned(kChunkBytes);
+  AlignedMemory second = make_aligned(kChunkBytes);
 
   AsyncFile& target(ByteRange range) { return direct && is_aligned(range) ? *direct : *buffered; }
 };
@@ -107,13 +97,20 @@ public:
     }
   }
 
-  asio::awaitable<void> compare_chunks(Slot& slot)
+  asio::awaitable<void> compare_chunks(Slot& slot, const Checksums* checksums)
   {
     while (const std::optional<Piece> chunk = take()) {
       const ByteRange range = chunk->range;
       const std::span found(slot.first.get(), range.size), expected(slot.second.get(), range.size);
       co_await slot.target(range).read(range.offset, found);
       bool same = false;
+      if (const auto known = checksums && chunk->is_data() ? checksums->are_same(range.offset, found) : std::nullopt) {
+        same = *known;
+        if (!same)
+          differs(range.offset);
+        give_back(*chunk);
+        continue;
+      }
       if (chunk->is_data()) {
         co_await slot.image->read(offset_in_image(range), expected);
         same = std::memcmp(found.data(), expected.data(), found.size()) == 0;
@@ -181,21 +178,10 @@ void Transfer::copy(const Next& next, const std::function<bool(ByteRange)>& zero
   state_->run(next, done, [&](Slot& slot) { return state_->copy_chunks(slot, zero); });
 }
 
-std::optional<std::uint64_t> Transfer::compare(const Next& next, const Done& done)
+std::optional<std::uint64_t> Transfer::compare(const Next& next, const Done& done, const Checksums* checksums)
 {
-  state_->run(next, done, [&](Slot& slot) { return state_->compare_chunks(slot); });
+  state_->run(next, done, [&](Slot& slot) { return state_->compare_chunks(slot, checksums); });
   return state_->first_difference();
-}
-
-Piece first_chunk(const Piece& piece)
-{
-  const ByteRange range = piece.range;
-  // Ragged ends are chunks of their own, so that all the rest can go past the page cache.
-  const std::uint64_t block = range.offset % kDirectAlignment == 0 ? Transfer::kChunkBytes : kDirectAlignment;
-  std::uint64_t end = std::min((range.offset / block + 1) * block, range.end());
-  if (const std::uint64_t whole = end / kDirectAlignment * kDirectAlignment; whole > range.offset)
-    end = whole;
-  return {clip(range, end), piece.role, piece.is_hole};
 }
 
 }  // namespace gptgrow

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "core/disk/disk.h"
-#include "core/target/direct.h"
+#include "core/stream/checksums.h"
+#include "core/target/chunk.h"
 
 #include <atomic>
 #include <functional>
@@ -25,8 +26,6 @@ public:
   using Next = std::function<std::optional<Piece>()>;
   using Done = std::function<void(const Piece&)>;
 
-  static constexpr std::size_t kChunkBytes = 512 * 1024;
-
   /// Uses io_uring, unless `best` is threads, where the kernel allows it and the target can be used past the page cache.
   /// Both must outlive this.
   Transfer(const Disk& disk, const DirectSource& target, Engine best = Engine::io_uring);
@@ -38,16 +37,18 @@ public:
 
   /// Compares every chunk that `next` gives with the target: data with the image, anything else with zeros. Where the
   /// target is read through the page cache, the caller has made that forget. The first byte that differs, if any; chunks must
-  /// come in order of place. Not for tables.
-  std::optional<std::uint64_t> compare(const Next& next, const Done& done);
+  /// come in order of place. Not for tables. Chunks of which there are `checksums` are compared with these; of such a one that
+  /// differs, only the beginning is told.
+  std::optional<std::uint64_t> compare(const Next& next, const Done& done, const Checksums* checksums = nullptr);
 
 private:
   class State;
   std::unique_ptr<State> state_;
 };
 
-/// The first part of `piece` that can be one chunk: at most kChunkBytes, up to a multiple of that, its ends aligned for
-/// going past the page cache where the piece is long enough.
-Piece first_chunk(const Piece& piece);
+inline Piece first_chunk(const Piece& piece)
+{
+  return {first_chunk(piece.range), piece.role, piece.is_hole};
+}
 
 }  // namespace gptgrow

@@ -56,6 +56,11 @@ void DirectSource::read(std::uint64_t offset, std::span<std::byte> buffer) const
     FileSource::read(offset, buffer);
     return;
   }
+  const auto is_aligned = [](std::uint64_t value) { return value % kDirectAlignment == 0; };
+  if (is_aligned(offset) && is_aligned(buffer.size()) && is_aligned(reinterpret_cast<std::uintptr_t>(buffer.data()))) {
+    read_fully(direct_fd(), name(), offset, buffer);
+    return;
+  }
   alignas(kDirectAlignment) std::byte block[kDirectAlignment];
   while (!buffer.empty()) {
     const std::size_t skipped = offset % kDirectAlignment;

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -94,6 +95,31 @@ std::string read_file(const std::string& path, std::uint64_t max_size_bytes)
   std::string text(file.size_bytes(), '\0');
   file.read(0, std::as_writable_bytes(std::span(text)));
   return text;
+}
+
+bool is_same_path(const std::string& a, const std::string& b)
+{
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(a)) ==
+             std::filesystem::weakly_canonical(std::filesystem::absolute(b)) ||
+         std::filesystem::equivalent(a, b, ignored);
+}
+
+bool exists(const std::string& path)
+{
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0)
+    return true;
+  if (errno != ENOENT)
+    throw std::system_error(errno, std::generic_category(), path);
+  return false;
+}
+
+void remove_if_possible(const std::string& path) noexcept
+try {
+  remove_file(path);
+} catch (const std::exception&) {
+  // What went wrong before is what counts.
 }
 
 }  // namespace gptgrow

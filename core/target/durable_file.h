@@ -17,6 +17,15 @@ void replace_file(const std::string& path, std::string_view text);
 /// Removes a file; its name is gone for good when this returns.
 void remove_file(const std::string& path);
 
+/// The same, if that works: what went wrong before is what counts.
+void remove_if_possible(const std::string& path) noexcept;
+
+/// Whether there is something of that name. What cannot be looked at is not taken for nothing.
+bool exists(const std::string& path);
+
+/// Whether both would be the same file, also where there is none yet.
+bool is_same_path(const std::string& a, const std::string& b);
+
 /// Makes the name of a file durable.
 void sync_directory_of(const std::string& path);
 

@@ -128,8 +128,8 @@ TEST_CASE("The error of one chunk ends the others")
 
 TEST_CASE("A chunk ends at a multiple of its size, and ragged ends are chunks of their own")
 {
-  constexpr std::uint64_t size = Transfer::kChunkBytes;
-  const auto first = [](ByteRange range) { return first_chunk({range}).range; };
+  constexpr std::uint64_t size = kChunkBytes;
+  const auto first = [](ByteRange range) { return first_chunk(range); };
   CHECK(first({0, 10 * size}) == ByteRange{0, size});
   CHECK(first({17408, 10 * size}) == ByteRange{17408, 20480 - 17408});
   CHECK(first({20480, 10 * size}) == ByteRange{20480, size - 20480});
