@@ -67,7 +67,7 @@ const CLI::App* command_of(const CLI::App& app, const std::vector<std::string>& 
 
 [[noreturn]] void refuse_standard_input(std::string_view what)
 {
-  refuse("{}: standard input is not supported yet by this command; a file of that name is ./-", what);
+  refuse("{}: standard input is not supported there; a file of that name is ./-", what);
 }
 
 /// --name=value: CLI11 would take the next word for an empty value, and "false" for the contrary of a flag.
@@ -96,6 +96,12 @@ bool wants_value(const CLI::App& command, const std::string& word)
          });
 }
 
+/// As its image.
+bool takes_standard_input(const CLI::App* command)
+{
+  return command && (command->get_name() == "restore" || command->get_name() == "verify");
+}
+
 void check_words(const CLI::App& app, const std::vector<std::string>& words)
 {
   const CLI::App* const command = command_of(app, words);
@@ -106,7 +112,7 @@ void check_words(const CLI::App& app, const std::vector<std::string>& words)
     if (word.empty())
       refuse("{}: empty, expected a value",
              follows_option ? words[i - 1] : fmt::format("word {} of the command line", i + 1));
-    if (word == "-")
+    if (word == "-" && !(takes_standard_input(command) && !follows_option))
       refuse_standard_input(follows_option ? words[i - 1] : word);
     if (follows_option && word.starts_with("--") && wants_value(command ? *command : app, words[i - 1]))
       refuse("{}: expected a value, found {}; a file of that name is ./{}", words[i - 1], word, word);

@@ -37,6 +37,7 @@ const char* name(Phase phase)
 {
   switch (phase) {
   case Phase::preparing: return "preparing";
+  case Phase::reading: return "reading";
   case Phase::copying: return "copying";
   case Phase::writing_table: return "writing the table";
   case Phase::verifying: break;
@@ -54,21 +55,30 @@ std::string duration(double seconds)
 /// How far one phase is, at one moment.
 struct Progress {
   Phase phase;
-  std::uint64_t done, total;
-  double bytes_per_second;
+  std::uint64_t done, total, made;
+  double bytes_per_second, made_per_second;
 
   double share() const { return std::min(1.0, static_cast<double>(done) / static_cast<double>(total)); }
 
   std::string text() const
   {
     if (total == 0)
-      return name(phase);
+      return made == 0 ? name(phase) : fmt::format("{}  {}{}", name(phase), short_size(done), what_is_made());
     std::string result = fmt::format("{} {:3.0f}%  {} of {}", name(phase), std::floor(share() * 100), short_size(done),
                                      short_size(total));
     if (bytes_per_second >= 1)
-      result += fmt::format("  {}/s  {} left", short_size(static_cast<std::uint64_t>(bytes_per_second)),
-                            duration(static_cast<double>(total - std::min(done, total)) / bytes_per_second));
+      result +=
+          fmt::format("  {}/s{}  {} left", short_size(static_cast<std::uint64_t>(bytes_per_second)), what_is_made(),
+                      duration(static_cast<double>(total - std::min(done, total)) / bytes_per_second));
     return result;
+  }
+
+  /// Of a compressed file.
+  std::string what_is_made() const
+  {
+    return made == 0 ? ""
+                     : fmt::format(" in, {} at {}/s out", short_size(made),
+                                   short_size(static_cast<std::uint64_t>(made_per_second)));
   }
 
   /// In at most `width` columns: a bar where there is room.
@@ -137,7 +147,9 @@ void LongWork::show(std::stop_token stop)
     const std::uint64_t done = monitor_.done_bytes;
     const double seconds = std::chrono::duration<double>(now - began).count();
     const double moved = static_cast<double>(done - std::min(first, done));
-    const Progress progress{phase, done, monitor_.total_bytes, seconds > 0 ? moved / seconds : 0};
+    const std::uint64_t made = monitor_.made_bytes;
+    const auto rate = [&](double bytes) { return seconds > 0 ? bytes / seconds : 0; };
+    const Progress progress{phase, done, monitor_.total_bytes, made, rate(moved), rate(static_cast<double>(made))};
     if (on_terminal_)
       draw(progress.line(terminal_width()));
     else

@@ -28,6 +28,7 @@ struct Options {
   RestoreOptions restore;
   bool no_verify = false;
   int yes = 0;
+  std::string sha256;
 };
 
 /// What `path` is, as far as it matters here.
@@ -138,6 +139,9 @@ void confirm(const Options& options, const Restore& restore, const TargetKind& k
   const std::vector<std::string> reasons = doubts(options, restore, kind);
   if (options.yes >= (reasons.empty() ? 1 : 2))
     return;
+  if (options.image.file == "-")
+    refuse("{}: nobody can be asked while standard input is the image: --yes{} is needed; nothing is written", target,
+           reasons.empty() ? "" : " --yes");
   if (!::isatty(STDIN_FILENO) || !::isatty(STDERR_FILENO)) {
     if (!reasons.empty())
       refuse("{}: {}; --yes --yes restores to it all the same; nothing is written", target,
@@ -176,7 +180,7 @@ Exit check(const Options& options, Restore& restore)
   const std::string& target = options.restore.target;
   if (!same_medium(*open_source(target), restore.target()))
     refuse("{}: is not what was written any more: something else has that name now", target);
-  const VerifyOptions verify_options{true, options.restore.free_space == FreeSpace::zero};
+  const VerifyOptions verify_options{true, restore.checksums(), options.restore.free_space == FreeSpace::zero};
   LongWork work;
   const Verification result = verify(restore.disk(), restore.target(), verify_options, work.monitor());
   if (result.stopped) {
@@ -226,13 +230,24 @@ Exit write_disk(const Options& options, Restore& restore)
   return Exit::trouble;
 }
 
-Exit run_restore(Options options)
+/// An image that has to be looked at from its first byte to its last is read once.
+Restore open_restore(Options& options)
 {
-  const auto image = open_source(options.image.file);
+  const std::string sha256 = options.sha256.empty() ? "" : parse_sha256(options.sha256);
   options.restore.reading = options.image.reading;
+  const bool is_once = !sha256.empty() || is_stream(options.image.file);
+  const auto stream = is_once ? open_stream(options.image.file, options.image.reading, sha256) : nullptr;
+  const auto image = stream ? stream->head() : open_source(options.image.file);
   if (!options.image.size.empty() || !options.image.reference.empty())
     options.restore.size = wanted_size(options.image, *image);
-  Restore restore(image, options.restore);
+  return stream ? Restore(stream, options.restore) : Restore(image, options.restore);
+}
+
+Exit run_restore(Options options)
+{
+  if (options.restore.target == "-")
+    refuse("-: standard output is no disk; a file of that name is ./-");
+  Restore restore = open_restore(options);
   const TargetKind kind = kind_of(options.restore.target);
   show_plan(options, restore, kind);
   for (const std::string& warning : restore.disk().warnings())
@@ -257,7 +272,8 @@ void add_restore(CLI::App& app, Run& run)
 {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("restore", "Write IMAGE to TARGET, as a disk of TARGET's size, and verify it");
-  command->add_option("IMAGE", options->image.file, "A file or block device")->required();
+  command->add_option("IMAGE", options->image.file, "A file or block device, also compressed; -: standard input")
+      ->required();
   command->add_option("TARGET", options->restore.target, "A block device, or a file")->required();
   add_size_options(*command, options->image, false);
   const auto set_free_space = [options](const std::string& value) {
@@ -270,6 +286,7 @@ void add_restore(CLI::App& app, Run& run)
       ->type_name("discard|zero|keep");
   command->add_option("--map", options->restore.map_path, "Keep what is done in FILE, and go on from there")
       ->type_name("FILE");
+  command->add_option("--sha256", options->sha256, "What IMAGE must have, as it is or unpacked")->type_name("HEX");
   command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");
   add_yes_option(*command, options->yes, "Do not ask; twice where TARGET is a partition, or may be in use unseen");
   add_disk_options(*command, options->image);

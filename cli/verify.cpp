@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/report/verification_report.h"
+#include "core/restore/read_once.h"
 #include "core/source/open_source.h"
 #include "core/target/medium.h"
 
@@ -24,15 +25,22 @@ struct Options {
 Exit run_verify(const Options& options)
 {
   const DirectSource target(options.target);
-  const auto image = open_source(options.disk.file);
+  LongWork work;
+  const auto stream = is_stream(options.disk.file) ? open_stream(options.disk.file, options.disk.reading, "") : nullptr;
+  const auto streamed = stream ? read_once(*stream, target, work.monitor()) : nullptr;
+  if (stream && !streamed) {
+    complain("stopped: nothing is compared yet");
+    return Exit::trouble;
+  }
+  const std::shared_ptr<const Source> image = streamed ? streamed : open_source(options.disk.file);
   if (same_medium(target, *image))
     refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target,
            options.disk.file);
   const Disk disk(image, size_of(target), options.disk.reading);
   for (const std::string& warning : disk.warnings())
     complain(fmt::format("warning: {}: {}", options.disk.file, warning));
-  const VerifyOptions verify_options{!options.table_only, options.free_space};
-  LongWork work;
+  const VerifyOptions verify_options{!options.table_only, streamed ? &streamed->checksums() : nullptr,
+                                     options.free_space};
   const Verification result = verify(disk, target, verify_options, work.monitor());
   if (options.json)
     write_json(result, disk, target, verify_options, print);
@@ -53,7 +61,8 @@ void add_verify(CLI::App& app, Run& run)
 {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("verify", "Say whether TARGET still holds what was restored to it");
-  command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
+  command->add_option("IMAGE", options->disk.file, "A file or block device, also compressed; -: standard input")
+      ->required();
   command->add_option("TARGET", options->target, "A file or block device")->required();
   CLI::Option* table_only =
       command->add_flag("--table-only", options->table_only, "Compare MBR, headers and slots, not the data");

@@ -8,12 +8,13 @@ set -euo pipefail
 # Files and io_uring came to Boost.Asio in 1.78; Debian 12's default is 1.74.
 boost=libboost-dev
 [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ] || boost=libboost1.81-dev
-build="cmake g++ $boost libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev liburing-dev nbdkit
-  nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config"
+build="cmake g++ $boost libarchive-dev libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev libssl-dev liburing-dev
+  libxxhash-dev nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
-test="$quickstart bcache-tools binutils busybox-static catch2 clang clang-format clang-tidy cloud-guest-utils cpio dmsetup
-  e2fsprogs fio flake8 fuse3 gcovr gddrescue kmod libclang-rt-dev lvm2 mandoc mdadm nbd-client parted procps python3
-  python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace syslinux xfsprogs xz-utils"
+test="$quickstart bcache-tools binutils busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio dmsetup
+  e2fsprogs fio flake8 fuse3 gcovr gddrescue kmod libclang-rt-dev lvm2 lz4 mandoc mdadm nbd-client parted pigz procps python3
+  python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace syslinux xfsprogs xz-utils
+  zstd"
 
 print=
 [ "${1:-}" != --print ] || { print=yes; shift; }

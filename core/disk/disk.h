@@ -44,6 +44,7 @@ public:
   const std::string& name() const override { return image_->name(); }
   std::string version() const override { return image_->version(); }
   std::optional<timespec> modified() const override { return image_->modified(); }
+  const Source& stored_in() const override { return image_->stored_in(); }
   void share() const override { image_->share(); }
 
   std::uint64_t size_bytes() const override { return layout_.regions.size_bytes(); }

@@ -31,6 +31,9 @@ std::string place(const Difference& difference, std::uint32_t sector_size_bytes)
 
 std::string data_line(const Verification& verification, const Disk& disk)
 {
+  if (const auto& difference = verification.difference; difference && difference->size != 1)
+    return fmt::format("data: {} bytes differ, in whole or in part, at {}: their checksum is not that of what was read",
+                       difference->size, place(*difference, disk.table().sector_size_bytes));
   if (const auto& difference = verification.difference)
     return fmt::format("data: the first difference is at {}: 0x{:02x}, expected 0x{:02x}",
                        place(*difference, disk.table().sector_size_bytes), std::to_integer<unsigned>(difference->found),
@@ -98,8 +101,9 @@ void write_json(const Verification& verification, const Disk& disk, const Source
                   {"region", words(found->piece)},
                   {"slot", found->entry ? Json(found->entry->slot) : Json()},
                   {"name", found->entry ? Json(to_utf8(found->entry->name)) : Json()},
-                  {"found_hex", to_hex(std::span(&found->found, 1))},
-                  {"expected_hex", to_hex(std::span(&found->expected, 1))}};
+                  {"length_bytes", found->size},
+                  {"found_hex", found->size == 1 ? Json(to_hex(std::span(&found->found, 1))) : Json()},
+                  {"expected_hex", found->size == 1 ? Json(to_hex(std::span(&found->expected, 1))) : Json()}};
   Json data{{"same", !verification.difference && !verification.stopped},
             {"complete", !verification.stopped},
             {"compared_bytes", verification.compared_bytes},

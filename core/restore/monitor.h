@@ -8,16 +8,18 @@
 namespace gptgrow {
 
 struct Monitor {
-  enum class Phase { preparing, copying, writing_table, verifying };
+  enum class Phase { preparing, reading, copying, writing_table, verifying };
 
   std::atomic<Phase> phase = Phase::preparing;
   std::atomic<std::uint64_t> done_bytes = 0;   // of this phase
   std::atomic<std::uint64_t> total_bytes = 0;  // 0: not known
+  std::atomic<std::uint64_t> made_bytes = 0;   // what came out of these, where that is something else
   std::atomic<bool> stop = false;              // set by whoever wants the work to end soon
 
   void begin(Phase next, std::uint64_t total)
   {
     done_bytes = 0;
+    made_bytes = 0;
     total_bytes = total;
     phase = next;
   }

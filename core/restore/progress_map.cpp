@@ -41,6 +41,11 @@ void ProgressMap::add(ByteRange range)
   done_ += Interval::right_open(range.offset, range.end());
 }
 
+void ProgressMap::remove(ByteRange range)
+{
+  done_ -= Interval::right_open(range.offset, range.end());
+}
+
 std::uint64_t ProgressMap::first_missing(std::uint64_t offset) const
 {
   const auto found = done_.find(offset);

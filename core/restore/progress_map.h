@@ -27,6 +27,8 @@ public:
 
   void add(ByteRange range);
 
+  void remove(ByteRange range);
+
   /// Nothing is done.
   bool is_empty() const { return done_.empty(); }
 

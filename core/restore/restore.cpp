@@ -6,6 +6,7 @@
 #include "core/restore/filling.h"
 #include "core/restore/image_state.h"
 #include "core/restore/resuming.h"
+#include "core/restore/stream_writer.h"
 #include "core/restore/unfinished_mark.h"
 #include "core/target/durable_file.h"
 #include "core/target/medium.h"
@@ -22,38 +23,19 @@
 
 namespace gptgrow {
 
-namespace {
-
-bool is_same_path(const std::string& a, const std::string& b)
-{
-  std::error_code ignored;
-  return std::filesystem::weakly_canonical(std::filesystem::absolute(a)) ==
-             std::filesystem::weakly_canonical(std::filesystem::absolute(b)) ||
-         std::filesystem::equivalent(a, b, ignored);
-}
-
-/// Whether there is something of that name. What cannot be looked at is not taken for nothing.
-bool exists(const std::string& path)
-{
-  struct stat status;
-  if (::stat(path.c_str(), &status) == 0)
-    return true;
-  if (errno != ENOENT)
-    throw std::system_error(errno, std::generic_category(), path);
-  return false;
-}
-
-void remove_if_possible(const std::string& path) noexcept
-try {
-  remove_file(path);
-} catch (const std::exception&) {
-  // What went wrong before is what counts.
-}
-
-}  // namespace
-
 Restore::Restore(std::shared_ptr<const Source> image, const RestoreOptions& options)
-    : image_(std::move(image)), options_(options)
+    : Restore(std::move(image), nullptr, options)
+{
+}
+
+Restore::Restore(std::shared_ptr<ImageStream> stream, const RestoreOptions& options)
+    : Restore(stream->head(), stream, options)
+{
+}
+
+Restore::Restore(std::shared_ptr<const Source> image, std::shared_ptr<ImageStream> stream,
+                 const RestoreOptions& options)
+    : image_(std::move(image)), stream_(std::move(stream)), options_(options)
 {
   if (exists(options_.target)) {
     target_.emplace(options_.target);
@@ -67,7 +49,8 @@ Restore::Restore(std::shared_ptr<const Source> image, const RestoreOptions& opti
   disk_.emplace(image_, target_ ? size_of(*target_) : *options_.size, options_.reading);
   check_sector_size();
   image_state_ = content_state(*disk_);
-  plan_ = plan_restore(*disk_, look_at_target(), options_.free_space);
+  before_ = look_at_target();
+  plan_ = plan_restore(*disk_, before_, options_.free_space);
   open_map();
 }
 
@@ -129,6 +112,11 @@ void Restore::open_map()
   const RestoreIdentity identity = identity_of(*disk_, plan_.gpt, options_.free_space);
   const std::string& path = options_.map_path;
   if (!path.empty()) {
+    if (stream_ && !stream_->input().file())
+      refuse(
+          "map {}: {} cannot be read again: a restore from it cannot go on where it ended; leave the map out, or name "
+          "a file",
+          path, image_->name());
     for (const std::string& other : {options_.target, image_->name()})
       if (is_same_path(path, other))
         refuse("map {}: is {} itself; name another file", path, other);
@@ -170,6 +158,8 @@ bool Restore::run(Monitor& monitor)
     wipe();
   }
   state_ = State::incomplete;
+  if (stream_ && !receive(monitor))
+    return false;
   Filling filling(*disk_, *target_, options_.free_space, options_.map_path, *map_, monitor);
   if (!filling.run())
     return false;
@@ -209,6 +199,35 @@ bool Restore::prepare(const Monitor& monitor)
   return false;
 }
 
+/// The data, and then a plan of which nothing is a guess.
+bool Restore::receive(Monitor& monitor)
+{
+  const auto file = stream_->input().file();
+  monitor.begin(Monitor::Phase::copying, file ? file->size_bytes() : 0);
+  Checkpoints checkpoints(*target_, options_.map_path, *map_, monitor);
+  StreamWriter writer(*target_, is_new_, *map_, checkpoints, monitor);
+  streamed_ = stream_->receive(*target_, writer, monitor.stop);
+  writer.finish();
+  checkpoints.finish();
+  if (!streamed_)
+    return false;
+  const std::vector<std::string> guessed = disk_->warnings();
+  image_ = streamed_;
+  disk_.emplace(image_, size_of(*target_), options_.reading);
+  for (const std::string& warning : disk_->warnings())
+    if (std::ranges::find(guessed, warning) == guessed.end())
+      notes_.push_back(warning);
+  streamed_->settle_checksums(*disk_);
+  plan_ = plan_restore(*disk_, before_, options_.free_space);
+  for_each_piece(*disk_, [&](const Piece& piece) {
+    if (is_old_backup(piece.role))
+      map_->remove(piece.range);
+  });
+  for (const ByteRange& range : plan_.not_filled)
+    map_->add(range);
+  return true;
+}
+
 /// The disk is complete, whatever becomes of its map.
 void Restore::remove_map()
 {
@@ -230,8 +249,9 @@ void Restore::wipe()
   for (const Signature& signature : plan_.stale_signatures)
     target_->write(signature.range.offset, std::vector<std::byte>(signature.range.size));
   target_->flush();
-  for (const ByteRange& range : plan_.not_filled)
-    map_->add(range);
+  if (!stream_)
+    for (const ByteRange& range : plan_.not_filled)
+      map_->add(range);
   if (!options_.map_path.empty())
     save_map(options_.map_path, *map_);
 }

@@ -9,13 +9,15 @@
 //   6. the primary GPT
 //   7. the MBR
 //
-// each durable before the next begins. While it is unfinished, a text in the place of the primary header says so. From 5
+// each durable before the next begins. An image that is read once takes the place of 4: its data are written while they
+// pass, and then what only its end could tell. While it is unfinished, a text in the place of the primary header says so. From 5
 // on, a tool may see a valid table: all data is there then, and only the primary or the MBR may be missing yet.
 #pragma once
 
 #include "core/restore/monitor.h"
 #include "core/restore/plan.h"
 #include "core/restore/progress_map.h"
+#include "core/stream/image_stream.h"
 #include "core/target/contents.h"
 #include "core/target/target.h"
 
@@ -34,6 +36,10 @@ public:
   /// Opens, holds and checks everything, and writes nothing. Throws Error when anything is refused.
   Restore(std::shared_ptr<const Source> image, const RestoreOptions& options);
 
+  /// Of an image that is read once, and of which only the head is known yet.
+  Restore(std::shared_ptr<ImageStream> stream, const RestoreOptions& options);
+
+  /// Before run(), of an image that is read once, what it is likely to become.
   const Disk& disk() const { return *disk_; }
   bool makes_file() const { return !target_; }
   bool resumes() const { return resumes_; }
@@ -69,10 +75,14 @@ public:
   /// After run(): what should be given back to the device, and is left as it was.
   std::optional<ByteRange> free_space_left() const { return free_space_left_; }
 
+  /// After run(): of an image that cannot be read again, what its data were.
+  const Checksums* checksums() const { return streamed_ ? &streamed_->checksums() : nullptr; }
+
   /// After run(): the target, still held.
   DeviceTarget& target() { return *target_; }
 
 private:
+  Restore(std::shared_ptr<const Source> image, std::shared_ptr<ImageStream> stream, const RestoreOptions& options);
   void check_relation();
   void check_target();
   void check_sector_size();
@@ -80,16 +90,20 @@ private:
   void open_map();
   void check_image_unchanged() const;
   bool prepare(const Monitor& monitor);
+  bool receive(Monitor& monitor);
   void wipe();
   void wipe_tables();
   void write_tables();
   void remove_map();
 
   std::shared_ptr<const Source> image_;
+  std::shared_ptr<ImageStream> stream_;  // none: the image can be read wherever one wants
+  std::shared_ptr<StreamedImage> streamed_;
   RestoreOptions options_;
   std::optional<DeviceTarget> target_;
   std::vector<std::string> unseen_;
   std::optional<Disk> disk_;
+  TargetBefore before_;
   RestorePlan plan_;
   std::string image_state_;  // when it was opened
   Contents contents_;

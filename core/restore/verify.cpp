@@ -37,13 +37,14 @@ void look_for_cut_off(const Gpt& table, const Source& target, Verification& resu
     result.cut_off = CutOff::in_table;
 }
 
-Difference difference_at(const Disk& disk, std::uint64_t offset, std::byte found)
+Difference difference_at(const Disk& disk, ByteRange range, std::byte found)
 {
-  Difference difference{offset, disk.piece({offset, 1}), std::nullopt, found, {}};
+  const std::uint64_t offset = range.offset;
+  Difference difference{offset, range.size, disk.piece({offset, 1}), std::nullopt, found, {}};
   disk.read(offset, std::span(&difference.expected, 1));
   for (const Entry& entry : disk.table().used_entries()) {
-    const ByteRange range = bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes());
-    if (range.offset <= offset && offset < range.end() && !difference.entry)
+    const ByteRange partition = bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes());
+    if (partition.offset <= offset && offset < partition.end() && !difference.entry)
       difference.entry = entry;
   }
   return difference;
@@ -130,9 +131,13 @@ Verification verify(const Disk& disk, const DirectSource& target, const VerifyOp
   Work work(disk, target, options, monitor);
   const auto next = [&] { return work.next(); };
   const auto done = [&](const Piece& chunk) { monitor.done_bytes += chunk.range.size; };
-  const auto offset = Transfer(disk, target).compare(next, done);
-  if (offset)
-    result.difference = difference_at(disk, *offset, read_bytes(target, {*offset, 1}).front());
+  const auto offset = Transfer(disk, target).compare(next, done, options.checksums);
+  if (offset) {
+    const Piece rest = disk.piece({*offset, disk.size_bytes() - *offset});
+    const bool by_checksum = options.checksums && options.checksums->has(*offset);
+    result.difference = difference_at(disk, by_checksum ? first_chunk(rest.range) : ByteRange{*offset, 1},
+                                      read_bytes(target, {*offset, 1}).front());
+  }
   result.compared_bytes = monitor.done_bytes;
   result.stopped = monitor.stop && !offset;
   return result;

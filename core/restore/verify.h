@@ -6,12 +6,14 @@
 #include "core/compare/compare.h"
 #include "core/disk/disk.h"
 #include "core/restore/monitor.h"
+#include "core/stream/checksums.h"
 #include "core/target/direct.h"
 
 namespace gptgrow {
 
 struct VerifyOptions {
-  bool data = true;         // data and holes, not only the table
+  bool data = true;                      // data and holes, not only the table
+  const Checksums* checksums = nullptr;  // of data that cannot be read again
   bool free_space = false;  // also that there are zeros behind the image and all partitions, where it has nothing
 };
 
@@ -24,6 +26,7 @@ enum class CutOff {
 /// The first byte that differs.
 struct Difference {
   std::uint64_t offset = 0;
+  std::uint64_t size = 1;  // more: it is one of so many, whose checksum differs; which one is not known
   Piece piece;
   std::optional<Entry> entry;  // the partition that it is in
   std::byte found{}, expected{};

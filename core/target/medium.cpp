@@ -31,7 +31,8 @@ std::string name_in(const fs::path& path)
 
 std::optional<struct stat> status_of(const Source& source)
 {
-  const auto file = source.file_range({0, source.size_bytes()});
+  const Source& stored = source.stored_in();
+  const auto file = stored.file_range({0, stored.size_bytes()});
   struct stat status;
   if (file && ::fstat(file->fd, &status) == -1)
     throw std::system_error(errno, std::generic_category(), source.name());

@@ -77,7 +77,8 @@ Relation relation_of(const Source& image, const std::string& target)
   if (!found)
     return {};
   const struct stat& image_status = *found;
-  const std::string image_path = fmt::format("/proc/self/fd/{}", image.file_range({0, image.size_bytes()})->fd);
+  const std::string image_path =
+      fmt::format("/proc/self/fd/{}", image.stored_in().file_range({0, image.stored_in().size_bytes()})->fd);
   const BlockGraph graph(read_block_devices());
   const Mounts mounts = read_mounts();
   struct stat target_status;

@@ -96,7 +96,7 @@ CASES = [
     ("restore image.raw disk.raw --map a --map b --yes", 2, r"--map: given twice"),
     ("inspect disk.raw --sector-size 4096 --sector-size 512", 0, r"^$"),  # of a choice, the last one counts
     # Standard input, some day
-    ("inspect -", 2, r"-: standard input is not supported yet by this command; a file of that name is \./-"),
+    ("inspect -", 2, r"-: standard input is not supported there; a file of that name is \./-"),
     ("inspect ./-", 0, r"^$"),
     ("plan image.raw --reference -", 2, r"--reference: standard input is not supported"),
     ("plan image.raw --reference=-", 2, r"--reference: standard input is not supported"),

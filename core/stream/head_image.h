@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A disk of which only the beginning is there yet.
+#pragma once
+
+#include "core/gpt/header.h"
+#include "core/source/source.h"
+
+#include <functional>
+#include <optional>
+
+namespace gptgrow {
+
+/// Fills the buffer with the next bytes of the disk; fewer: it ends.
+using ReadNext = std::function<std::size_t(std::span<std::byte>)>;
+
+/// What a disk is likely to be, as its MBR, primary header and array tell: as long as AlternateLBA says, with a backup there
+/// that mirrors the primary. All else is a hole.
+class HeadImage : public Source {
+public:
+  /// Reads as far as the array goes. `file` is what the bytes are in, if in a file. Throws Error where there is no valid primary
+  /// table.
+  HeadImage(std::string name, std::shared_ptr<const Source> file, const ReadNext& read_next,
+            std::optional<std::uint32_t> sector_size_bytes);
+
+  /// The bytes of the disk that were read.
+  std::span<const std::byte> head() const { return head_; }
+
+  const Header& primary() const { return *primary_; }
+
+  const std::string& name() const override { return name_; }
+  std::uint64_t size_bytes() const override { return size_bytes_; }
+  void read(std::uint64_t offset, std::span<std::byte> buffer) const override;
+  Extent extent(ByteRange range) const override;
+
+  const Source& stored_in() const override { return file_ ? *file_ : *this; }
+  std::string version() const override;
+  std::optional<timespec> modified() const override { return file_ ? file_->modified() : std::nullopt; }
+  void share() const override;
+
+private:
+  std::optional<Problem> try_header(const ReadNext& read_next, std::uint32_t sector_size_bytes);
+  void find_table(const ReadNext& read_next, std::optional<std::uint32_t> sector_size_bytes);
+  bool read_until(std::uint64_t size, const ReadNext& read_next);
+
+  std::string name_;
+  std::shared_ptr<const Source> file_;
+  std::vector<std::byte> head_;
+  std::optional<Header> primary_;
+  std::vector<std::byte> tail_;  // the backup
+  std::uint64_t size_bytes_ = 0;
+};
+
+}  // namespace gptgrow

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/stream/input.h"
+
+#include "core/source/file_io.h"
+#include "core/source/file_source.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace gptgrow {
+
+namespace {
+
+constexpr std::uint64_t kPrefetchBytes = 8 * 1024 * 1024;
+constexpr int kLookForStopMilliseconds = 200;
+
+class FileInput : public Input {
+public:
+  explicit FileInput(const std::string& path) : file_(std::make_shared<const FileSource>(path)) {}
+
+  const std::string& name() const override { return file_->name(); }
+  std::shared_ptr<const Source> file() const override { return file_; }
+
+private:
+  std::size_t read_some(std::span<std::byte> buffer, const std::atomic<bool>&) override
+  {
+    const ByteRange range = clip({offset(), buffer.size()}, file_->size_bytes());
+    if (range.size == 0)
+      return 0;
+    if (range.end() > prefetched_) {
+      file_->prefetch(clip({range.offset, 2 * kPrefetchBytes}, file_->size_bytes()));
+      prefetched_ = range.offset + kPrefetchBytes;
+    }
+    file_->read(range.offset, buffer.first(range.size));
+    return range.size;
+  }
+
+  std::shared_ptr<const FileSource> file_;
+  std::uint64_t prefetched_ = 0;
+};
+
+class PipeInput : public Input {
+public:
+  const std::string& name() const override { return name_; }
+
+private:
+  std::size_t read_some(std::span<std::byte> buffer, const std::atomic<bool>& stop) override
+  {
+    while (true) {
+      if (stop)
+        throw Stopped();
+      pollfd ready{STDIN_FILENO, POLLIN, 0};
+      const int found = ::poll(&ready, 1, kLookForStopMilliseconds);
+      if (found == 0 || (found == -1 && errno == EINTR))
+        continue;
+      const ssize_t count = found == -1 ? -1 : ::read(STDIN_FILENO, buffer.data(), buffer.size());
+      if (count >= 0)
+        return static_cast<std::size_t>(count);
+      if (errno != EINTR && errno != EAGAIN)
+        throw_io_error(errno, name_, "read", offset());
+    }
+  }
+
+  std::string name_ = "standard input";
+};
+
+}  // namespace
+
+std::unique_ptr<Input> Input::open(const std::string& name)
+{
+  if (name == "-")
+    return std::make_unique<PipeInput>();
+  return std::make_unique<FileInput>(name);
+}
+
+std::size_t Input::read(std::span<std::byte> buffer, const std::atomic<bool>& stop)
+{
+  const std::size_t count = read_some(buffer, stop);
+  offset_ += count;
+  return count;
+}
+
+}  // namespace gptgrow
