@@ -106,15 +106,18 @@ void check_words(const CLI::App& app, const std::vector<std::string>& words)
 {
   const CLI::App* const command = command_of(app, words);
   bool options_end = false;
+  std::size_t positionals = 0;  // the command is the first one
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     const bool follows_option = !options_end && i != 0 && words[i - 1].starts_with("--");
     if (word.empty())
       refuse("{}: empty, expected a value",
              follows_option ? words[i - 1] : fmt::format("word {} of the command line", i + 1));
-    if (word == "-" && !(takes_standard_input(command) && !follows_option))
-      refuse_standard_input(follows_option ? words[i - 1] : word);
-    if (follows_option && word.starts_with("--") && wants_value(command ? *command : app, words[i - 1]))
+    const bool is_value = follows_option && wants_value(command ? *command : app, words[i - 1]);
+    positionals += !is_value && (options_end || !word.starts_with("--")) ? 1 : 0;
+    if (word == "-" && (is_value || positionals != 2 || !takes_standard_input(command)))
+      refuse_standard_input(is_value ? words[i - 1] : word);
+    if (is_value && word.starts_with("--"))
       refuse("{}: expected a value, found {}; a file of that name is ./{}", words[i - 1], word, word);
     options_end = options_end || word == "--";
     if (!options_end)

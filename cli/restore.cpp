@@ -245,8 +245,6 @@ Restore open_restore(Options& options)
 
 Exit run_restore(Options options)
 {
-  if (options.restore.target == "-")
-    refuse("-: standard output is no disk; a file of that name is ./-");
   Restore restore = open_restore(options);
   const TargetKind kind = kind_of(options.restore.target);
   show_plan(options, restore, kind);

@@ -6,6 +6,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
+
 namespace gptgrow {
 
 namespace {
@@ -73,19 +75,30 @@ std::span<std::byte> StreamWriter::buffer()
 
 bool StreamWriter::write(ByteRange range, std::span<const std::byte> bytes)
 {
-  if (is_written(range))
-    return false;
   start([this, range, bytes, buffer = filled_] {
-    const bool is_aligned = range.offset % kDirectAlignment == 0 && range.size % kDirectAlignment == 0;
-    if (is_aligned && target_.direct_fd() != -1)
-      write_fully(target_.direct_fd(), target_.name(), range.offset, bytes);
-    else
-      target_.write(range.offset, bytes);
-    checkpoints_.add(range);
+    if (!is_written(range) || !is_there(range, bytes))
+      put(range, bytes);
     buffers_->give_back(buffer);
   });
   filled_ = nullptr;
   return false;
+}
+
+void StreamWriter::put(ByteRange range, std::span<const std::byte> bytes)
+{
+  const bool is_aligned = range.offset % kDirectAlignment == 0 && range.size % kDirectAlignment == 0;
+  if (is_aligned && target_.direct_fd() != -1)
+    write_fully(target_.direct_fd(), target_.name(), range.offset, bytes);
+  else
+    target_.write(range.offset, bytes);
+  checkpoints_.add(range);
+}
+
+bool StreamWriter::is_there(ByteRange range, std::span<const std::byte> bytes) const
+{
+  const AlignedMemory found = make_aligned(kChunkBytes);
+  target_.read(range.offset, {found.get(), range.size});
+  return std::ranges::equal(std::span(found.get(), range.size), bytes);
 }
 
 void StreamWriter::zero(ByteRange range)

@@ -15,7 +15,8 @@ namespace gptgrow {
 
 class StreamWriter : public Sink {
 public:
-  /// What `map` has is written already. `is_new`: the target is one hole. All must outlive this.
+  /// What `map` has is written already, and is written again only where something else is there: a table that an earlier run
+  /// came to may lie over it. `is_new`: the target is one hole. All must outlive this.
   StreamWriter(DeviceTarget& target, bool is_new, const ProgressMap& map, Checkpoints& checkpoints, Monitor& monitor);
   ~StreamWriter() override;
 
@@ -30,6 +31,8 @@ public:
 private:
   class Buffers;
 
+  bool is_there(ByteRange range, std::span<const std::byte> bytes) const;
+  void put(ByteRange range, std::span<const std::byte> bytes);
   bool is_written(ByteRange range) const { return map_.first_missing(range.offset) >= range.end(); }
   void start(std::function<void()> work);
   void wait_for_fewer_than(std::size_t count);

@@ -16,9 +16,6 @@ std::string_view name_of(Compression compression);
 /// Which one a file that begins with `head` has; none: it is no compressed file that can be read.
 Compression compression_of(std::span<const std::byte> head);
 
-/// As many bytes as compression_of() looks at.
-inline constexpr std::size_t kMagicBytes = 16;
-
 class Decoder {
 public:
   virtual ~Decoder() = default;

@@ -3,20 +3,15 @@
 
 #include "core/error.h"
 #include "core/gpt/table.h"
+#include "core/gpt/table_warnings.h"
 
 #include <algorithm>
-#include <array>
 
 namespace gptgrow {
 
 namespace {
 
 constexpr std::uint64_t kMaxHeadBytes = 2 * kMaxArraySizeBytes;
-
-std::string words(const Problem& problem)
-{
-  return fmt::format("{} {}, expected {}", problem.field, problem.found, problem.expected);
-}
 
 /// Copies what `bytes`, which begin at `at`, have of `buffer`, which begins at `offset`.
 void copy_part(std::span<const std::byte> bytes, std::uint64_t at, std::uint64_t offset, std::span<std::byte> buffer)
@@ -55,23 +50,20 @@ HeadImage::HeadImage(std::string name, std::shared_ptr<const Source> file, const
 }
 
 /// What is wrong with the primary table for sectors of this size; nothing: it is taken.
-std::optional<Problem> HeadImage::try_header(const ReadNext& read_next, std::uint32_t sector_size_bytes)
+std::optional<Problem> HeadImage::try_table(const ReadNext& read_next, std::uint32_t sector_size_bytes)
 {
-  Header header({head_.begin() + sector_size_bytes, head_.begin() + 2 * sector_size_bytes});
-  if (const std::vector<Problem> found = problems(header, kPrimaryLba); !found.empty())
-    return found.front();
-  const ByteRange array = bytes_of(header.partition_entry_lba(), header.array_sectors(), sector_size_bytes);
-  if (array.end() > kMaxHeadBytes)
-    return Problem{"primary array: end at byte", fmt::format("{}", array.end()),
-                   fmt::format("at most {} in what is read once; unpack it to a file", kMaxHeadBytes)};
-  if (!read_until(array.end(), read_next))
-    return Problem{"primary array: end at byte", fmt::format("{}", array.end()),
-                   fmt::format("at most {}, where the disk ends", head_.size())};
-  const auto bytes = std::span(head_).subspan(array.offset, header.array_size_bytes());
-  if (const std::uint32_t crc = crc32(bytes); crc != header.array_crc32())
-    return Problem{"partition entry array: CRC", fmt::format("0x{:08x}", header.array_crc32()),
-                   fmt::format("0x{:08x}", crc)};
-  primary_ = std::move(header);
+  const Header header({head_.begin() + sector_size_bytes, head_.begin() + 2 * sector_size_bytes});
+  if (problems(header, kPrimaryLba).empty()) {
+    const ByteRange array = bytes_of(header.partition_entry_lba(), header.array_sectors(), sector_size_bytes);
+    if (array.end() > kMaxHeadBytes)
+      return Problem{"primary array: end at byte", fmt::format("{}", array.end()),
+                     fmt::format("at most {} in what is read once; unpack it to a file", kMaxHeadBytes)};
+    (void)read_until(array.end(), read_next);
+  }
+  FoundTable table = read_table(*this, sector_size_bytes, kPrimaryLba);
+  if (!table.valid())
+    return table.problems.front();
+  primary_ = std::move(table.header);
   return std::nullopt;
 }
 
@@ -82,7 +74,7 @@ void HeadImage::find_table(const ReadNext& read_next, std::optional<std::uint32_
   for (const std::uint32_t size : {512U, 4096U}) {
     if ((sector_size_bytes && *sector_size_bytes != size) || !read_until(2 * size, read_next))
       continue;
-    const std::optional<Problem> problem = try_header(read_next, size);
+    const std::optional<Problem> problem = try_table(read_next, size);
     if (!problem)
       return;
     if (!first_problem || problem->field != "signature")
@@ -93,7 +85,7 @@ void HeadImage::find_table(const ReadNext& read_next, std::optional<std::uint32_
   refuse(
       "{}: no valid primary GPT: {}; what is read once must have one; a file that is unpacked may be served from its "
       "backup",
-      name_, words(*first_problem));
+      name_, describe(*first_problem));
 }
 
 /// False: it ends before.
@@ -103,6 +95,7 @@ bool HeadImage::read_until(std::uint64_t size, const ReadNext& read_next)
   if (had < size) {
     head_.resize(size);
     head_.resize(had + read_next(std::span(head_).subspan(had)));
+    size_bytes_ = head_.size();
   }
   return head_.size() >= size;
 }
@@ -129,12 +122,6 @@ std::string HeadImage::version() const
   // A device that holds a compressed file, or a pipe, tells nothing.
   const std::string version = file_ ? file_->version() : "";
   return version.empty() ? "read once" : version;
-}
-
-void HeadImage::share() const
-{
-  if (file_)
-    file_->share();
 }
 
 }  // namespace gptgrow

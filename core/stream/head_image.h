@@ -35,10 +35,9 @@ public:
   const Source& stored_in() const override { return file_ ? *file_ : *this; }
   std::string version() const override;
   std::optional<timespec> modified() const override { return file_ ? file_->modified() : std::nullopt; }
-  void share() const override;
 
 private:
-  std::optional<Problem> try_header(const ReadNext& read_next, std::uint32_t sector_size_bytes);
+  std::optional<Problem> try_table(const ReadNext& read_next, std::uint32_t sector_size_bytes);
   void find_table(const ReadNext& read_next, std::optional<std::uint32_t> sector_size_bytes);
   bool read_until(std::uint64_t size, const ReadNext& read_next);
 
@@ -46,8 +45,8 @@ private:
   std::shared_ptr<const Source> file_;
   std::vector<std::byte> head_;
   std::optional<Header> primary_;
-  std::vector<std::byte> tail_;  // the backup
-  std::uint64_t size_bytes_ = 0;
+  std::vector<std::byte> tail_;   // the backup
+  std::uint64_t size_bytes_ = 0;  // until the table is found, of what was read
 };
 
 }  // namespace gptgrow

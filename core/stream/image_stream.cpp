@@ -98,7 +98,7 @@ std::size_t ImageStream::read_disk(std::span<std::byte> buffer)
 std::shared_ptr<StreamedImage> ImageStream::receive(const Source& target, Sink& sink, const std::atomic<bool>& stop)
 try {
   stop_ = &stop;
-  Receiving receiving(places_of_tables(*head_, target.size_bytes()), target.size_bytes(), kept_behind_target(*head_),
+  Receiving receiving(places_to_hold(*head_, target.size_bytes()), target.size_bytes(), kept_behind_target(*head_),
                       sink);
   const auto read = [&](std::span<std::byte> buffer) {
     if (stop)

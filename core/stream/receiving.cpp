@@ -18,7 +18,7 @@ constexpr std::uint64_t kEndBytes = 5 * 4096;  // of the target: a table of the 
 
 }  // namespace
 
-std::vector<ByteRange> places_of_tables(const HeadImage& head, std::uint64_t target_size_bytes)
+std::vector<ByteRange> places_to_hold(const HeadImage& head, std::uint64_t target_size_bytes)
 {
   using Interval = boost::icl::interval<std::uint64_t>;
   const Header& primary = head.primary();

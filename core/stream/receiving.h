@@ -8,7 +8,7 @@ namespace gptgrow {
 
 /// Where a table may be, of the disk that passes or of the one that is written, in order of place. No byte of these is
 /// written before all of the disk is there.
-std::vector<ByteRange> places_of_tables(const HeadImage& head, std::uint64_t target_size_bytes);
+std::vector<ByteRange> places_to_hold(const HeadImage& head, std::uint64_t target_size_bytes);
 
 /// How many of the last bytes behind the end of the target are kept: a backup may be there.
 std::uint64_t kept_behind_target(const HeadImage& head);

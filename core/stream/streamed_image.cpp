@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "core/stream/streamed_image.h"
+
 #include "core/error.h"
-#include "core/stream/image_stream.h"
 #include "core/target/chunk.h"
 
 #include <algorithm>

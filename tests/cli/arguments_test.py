@@ -97,6 +97,14 @@ CASES = [
     ("inspect disk.raw --sector-size 4096 --sector-size 512", 0, r"^$"),  # of a choice, the last one counts
     # Standard input, some day
     ("inspect -", 2, r"-: standard input is not supported there; a file of that name is \./-"),
+    ("restore image.raw - --yes", 2, r"^gptgrow: -: standard input is not supported there"),
+    ("restore - - --yes", 2, r"^gptgrow: -: standard input is not supported there"),
+    ("verify image.raw -", 2, r"^gptgrow: -: standard input is not supported there"),
+    ("restore image.raw disk.raw --map - --yes", 2, r"--map: standard input is not supported there"),
+    ("restore --yes - disk.raw", 2, r"standard input: no GPT: 0 bytes long"),
+    ("restore --size 4M -- - disk.raw", 2, r"standard input: no GPT: 0 bytes long"),
+    ("verify - disk.raw", 2, r"standard input: no GPT: 0 bytes long"),
+    ("restore image.raw disk.raw --sha256 12ab", 2, r'sha256: "12ab", expected 64 hexadecimal digits'),
     ("inspect ./-", 0, r"^$"),
     ("plan image.raw --reference -", 2, r"--reference: standard input is not supported"),
     ("plan image.raw --reference=-", 2, r"--reference: standard input is not supported"),

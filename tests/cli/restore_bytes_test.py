@@ -7,27 +7,15 @@ An image that is refused leaves the file alone."""
 import itertools
 import os
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS))
+from restored import GPTGROW, TESTS, check_same, fill, sector_bytes, small_images, wanted_bytes
 
-from images.catalogue import CATALOGUE, write_images  # noqa: E402
-from model.contract_model import Refused, expected, read_regions  # noqa: E402
+from model.contract_model import Refused, expected
 
-GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
 WITHOUT = TESTS / "cli/without_io_uring.py"
-LARGEST = 32 << 20
-JUNK = os.urandom(1 << 20)
-
-
-def fill(path, size):
-    with open(path, "wb") as file:
-        for offset in range(0, size, len(JUNK)):
-            file.write(JUNK[: size - offset])
 
 
 def check(folder, image, size, free_space, wrapper):
@@ -46,11 +34,7 @@ def check(folder, image, size, free_space, wrapper):
         target.unlink()
         return 0
     assert done.returncode == 0, f"{name}: {done.stdout.decode()}{done.stderr.decode()}"
-    with open(image, "rb") as file:
-        wanted = read_regions(file.fileno(), regions, 0, size)
-    if found != wanted:
-        at = next(i for i in range(size) if found[i] != wanted[i])
-        raise AssertionError(f"{name}: byte {at} is {found[at]:#x}, expected {wanted[at]:#x}")
+    check_same(name, found, wanted_bytes(image, regions, size))
     again = subprocess.run([GPTGROW, "verify", image, target], capture_output=True)
     assert again.returncode == 0, f"{name}: verify: {again.stdout.decode()}{again.stderr.decode()}"
     target.unlink()
@@ -60,14 +44,12 @@ def check(folder, image, size, free_space, wrapper):
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        names = [name for name, image in CATALOGUE.items() if not image.large]
-        write_images(folder, names)
-        images = [path for path in sorted(folder.glob("*.raw")) if path.stat().st_size <= LARGEST]
+        images = small_images(folder)
         ways = itertools.cycle(itertools.product(("zero", "discard"), ((), (WITHOUT,))))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             waiting = []
             for number, image in enumerate(images):
-                sector = 4096 if "4096" in image.stem else 512
+                sector = sector_bytes(image)
                 own = image.stat().st_size // sector * sector
                 larger = own + (1 << 20) + 3 * sector
                 for size in (own, larger) if number % 3 == 0 else (larger,):

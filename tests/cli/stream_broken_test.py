@@ -4,23 +4,24 @@
 message that names the place, and no valid table on a disk that had one. A flipped bit that changes nothing is no damage. A
 stream of zeros that is far larger than its file is restored, in bounded memory."""
 
+import array
+import fcntl
 import hashlib
 import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
+import termios
 import time
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS))
+from restored import GPTGROW, S, check_same, fill, small_images, valid_guid, wanted_bytes
 
-from images import catalogue, gpt  # noqa: E402
+from images import catalogue
+from model.contract_model import expected
 
-GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
-S, MIB = 512, 1 << 20
+MIB = 1 << 20
 IMAGE_SIZE, SIZE = 4 * MIB, 6 * MIB
 PLACES = 20  # of each packer
 MEMORY = 64 * MIB  # more than a window of 8 MiB
@@ -31,14 +32,6 @@ PACKERS = {
     "zstd": ["zstd", "-q", "-1"],
     "lz4": ["lz4", "-q", "-1", "-c"],
 }
-
-
-def valid_table(disk, lba):
-    header = gpt.Header(disk[lba * S : (lba + 1) * S])
-    if not header.has_signature or header.header_crc32 != header.computed_crc32() or header.my_lba != lba:
-        return False
-    start = header.partition_entry_lba * S
-    return gpt.zlib.crc32(disk[start : start + header.array_size]) == header.partition_entry_array_crc32
 
 
 class Case:
@@ -70,7 +63,7 @@ class Case:
         found = self.target.read_bytes()
         # What is refused from its head leaves the old disk as it was.
         if found != self.old.read_bytes():
-            assert not valid_table(found, 1) and not valid_table(found, SIZE // S - 1), f"{what}: a valid table"
+            assert not valid_guid(found, 1) and not valid_guid(found, SIZE // S - 1), f"{what}: a valid table"
             assert "no partition table" in done.stderr, (what, done.stderr)
         for text in said:
             assert text in done.stderr, (what, text, done.stderr)
@@ -183,13 +176,32 @@ def stalls(case):
 
 def waits_for_input(pid):
     """Its standard input is empty."""
-    import array
-    import fcntl
-    import termios
     count = array.array("i", [1])
     with open(f"/proc/{pid}/fd/0", "rb", buffering=0) as pipe:
         fcntl.ioctl(pipe, termios.FIONREAD, count)
     return count[0] == 0
+
+
+def resumed_over_a_table(folder):
+    """The arrays are in the middle of data, which an earlier run wrote over data: it is killed at each flush."""
+    image = next(path for path in small_images(folder) if path.stem == "array-both-elsewhere-512")
+    packed, target, log = folder / "elsewhere.zst", folder / "elsewhere.raw", folder / "map"
+    subprocess.run(["zstd", "-q", "-1", image, "-o", packed], check=True)
+    size = image.stat().st_size + MIB
+    wanted = wanted_bytes(image, expected(image, size), size)
+    command = [GPTGROW, "restore", packed, target, "--map", log, "--yes", "--free-space", "zero"]
+    flush, done = 0, None
+    while done is None or done.returncode != 0:
+        flush += 1
+        fill(target, size)
+        log.unlink(missing_ok=True)
+        strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", f"inject=fsync:signal=KILL:when={flush}"]
+        done = subprocess.run([*strace, *command], stdin=subprocess.DEVNULL, capture_output=True)
+        again = done if done.returncode == 0 else subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+        assert again.returncode == 0, f"killed at flush {flush}: {again.stderr.decode()}"
+        check_same(f"killed at flush {flush}", target.read_bytes(), wanted)
+    print(f"arrays in the middle: killed at each of {flush - 1} flushes, and completed")
+    assert flush > 10
 
 
 def zeros(folder, gib=64):
@@ -221,6 +233,7 @@ def main():
         behind_the_end(case)
         checksums(case)
         stalls(case)
+        resumed_over_a_table(folder)
         zeros(folder)
 
 

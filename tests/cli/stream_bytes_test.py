@@ -13,16 +13,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS))
+from restored import GPTGROW, S, check_same, fill, sector_bytes, small_images, wanted_bytes
 
-from images.catalogue import CATALOGUE, write_images  # noqa: E402
-from model.contract_model import Refused, expected, read_regions, smallest_size  # noqa: E402
-
-GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
-LARGEST = 32 << 20
-JUNK = os.urandom(1 << 20)
-S = 512
+from model.contract_model import Refused, expected, smallest_size
 
 
 def in_parts(command):
@@ -91,9 +84,7 @@ def check(folder, image, size, packer, how, keep):
     target, source = own / "target", own / "source"
     packed = PACKERS[packer](image.read_bytes())
     source.write_bytes(packed)
-    with open(target, "wb") as file:
-        for offset in range(0, size, len(JUNK)):
-            file.write(JUNK[: size - offset])
+    fill(target, size)
     options = ["--free-space", "zero", *(("--old-backup", "keep") if keep else ())]
     # A raw file is read once only if there is something to be found on the way.
     if packer == "raw" and how == "file":
@@ -109,13 +100,10 @@ def check(folder, image, size, packer, how, keep):
         assert done.returncode == 2 and not has_signature(found), f"not refused: {why}: {said}"
         return 0
     assert done.returncode == 0, said
-    with open(image, "rb") as file:
-        wanted = read_regions(file.fileno(), regions, 0, size)
-    if found != wanted:
-        at = next(i for i in range(size) if found[i] != wanted[i])
-        raise AssertionError(f"{name}: byte {at} is {found[at]:#x}, expected {wanted[at]:#x}")
+    wanted = wanted_bytes(image, regions, size)
+    check_same(name, found, wanted)
     if how == "file":
-        again = subprocess.run([GPTGROW, "verify", source, target, *options[2:4][: 2 * keep]], capture_output=True, text=True)
+        again = subprocess.run([GPTGROW, "verify", source, target, *(options[2:4] if keep else ())], capture_output=True, text=True)
         assert again.returncode == 0, f"{name}: verify: {again.stdout}{again.stderr}"
         data = next((region.start for region in regions if region.kind == "image" and region.end - region.start > S), None)
         if data is not None:
@@ -132,14 +120,12 @@ def check(folder, image, size, packer, how, keep):
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        names = [name for name, image in CATALOGUE.items() if not image.large]
-        write_images(folder, names)
-        images = [path for path in sorted(folder.glob("*.raw")) if path.stat().st_size <= LARGEST]
+        images = small_images(folder)
         ways = itertools.cycle(itertools.product(PACKERS, ("file", "pipe", "dribble")))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             waiting = []
             for number, image in enumerate(images):
-                s = 4096 if "4096" in image.stem else S
+                s = sector_bytes(image)
                 own = image.stat().st_size // s * s
                 try:
                     smallest = smallest_size(image) or 0
