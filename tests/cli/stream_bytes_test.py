@@ -121,6 +121,10 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         images = small_images(folder)
+        # Its backup is long past, and behind the end of a smaller disk, when it ends.
+        longer = folder / "much-longer-than-alternate-512.raw"
+        longer.write_bytes(next(path for path in images if path.stem == "array-padding-512").read_bytes() + os.urandom(4 << 20))
+        images.insert(0, longer)
         ways = itertools.cycle(itertools.product(PACKERS, ("file", "pipe", "dribble")))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             waiting = []
