@@ -10,13 +10,13 @@ namespace gptgrow {
 
 namespace {
 
-struct Options {
+struct CompareCommand {
   std::string a, b;
   DiskOptions sector_size;  // only its sector size
   bool json = false;
 };
 
-Exit compare_disks(const Options& options)
+Exit compare_disks(const CompareCommand& options)
 {
   const Comparison comparison =
       compare(open_source(options.a), open_source(options.b), options.sector_size.reading.sector_size_bytes);
@@ -33,7 +33,7 @@ Exit compare_disks(const Options& options)
 
 void add_compare(CLI::App& app, Run& run)
 {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CompareCommand>();
   CLI::App* command = app.add_subcommand("compare", "Say how the table of B differs from that of A, and why");
   command->add_option("A", options->a, "What it should be: the image, a file or block device")->required();
   command->add_option("B", options->b, "What it is: the disk, a file or block device")->required();

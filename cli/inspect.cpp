@@ -10,13 +10,13 @@ namespace gptgrow {
 
 namespace {
 
-struct Options {
+struct InspectCommand {
   std::string disk;
   DiskOptions sector_size;  // only its sector size
   bool json = false;
 };
 
-Exit inspect_disk(const Options& options)
+Exit inspect_disk(const InspectCommand& options)
 {
   const Inspection inspection = inspect(*open_source(options.disk), options.sector_size.reading.sector_size_bytes);
   print(options.json ? to_json(inspection) : to_text(inspection, stdout_style()));
@@ -30,7 +30,7 @@ Exit inspect_disk(const Options& options)
 
 void add_inspect(CLI::App& app, Run& run)
 {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InspectCommand>();
   CLI::App* command = app.add_subcommand("inspect", "Show both tables, the slots and their gaps, and what is wrong");
   command->add_option("DISK", options->disk, "A file or block device")->required();
   add_sector_size_option(*command, options->sector_size);

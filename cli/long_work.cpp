@@ -115,7 +115,7 @@ LongWork::LongWork()
     struct sigaction action {
     }, old{};
     action.sa_handler = handler;
-    action.sa_flags = SA_RESTART | SA_RESETHAND;
+    action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
     if (::sigaction(signal, nullptr, &old) == 0 && old.sa_handler != SIG_IGN &&
         ::sigaction(signal, &action, nullptr) == 0)
       old_actions_.emplace_back(signal, old);

@@ -12,12 +12,12 @@ namespace gptgrow {
 
 namespace {
 
-struct Options {
+struct PlanCommand {
   DiskOptions disk;
   bool json = false;
 };
 
-Exit plan(const Options& options)
+Exit plan(const PlanCommand& options)
 {
   const Disk disk = open_disk(options.disk);
   const std::vector<Change> list = changes(disk);
@@ -39,7 +39,7 @@ Exit plan(const Options& options)
 
 void add_plan(CLI::App& app, Run& run)
 {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PlanCommand>();
   CLI::App* command = app.add_subcommand("plan", "List each byte range that differs between IMAGE and the served disk");
   command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
   add_size_options(*command, options->disk, true);

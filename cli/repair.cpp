@@ -39,7 +39,7 @@ struct TakeBack {
 
 using Mode = std::variant<FromImage, Move, Relocate, TakeBack>;
 
-struct Options {
+struct RepairCommand {
   std::string disk;
   Mode mode;
   DiskOptions reading;  // only how to read the image
@@ -93,7 +93,7 @@ std::string default_undo_path(const std::string& disk)
   return path;
 }
 
-RepairPlan plan(const Options& options, const Source& disk)
+RepairPlan plan(const RepairCommand& options, const Source& disk)
 {
   const Reading& reading = options.reading.reading;
   if (const auto* from = std::get_if<FromImage>(&options.mode))
@@ -102,7 +102,7 @@ RepairPlan plan(const Options& options, const Source& disk)
   return plan_repair_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
 }
 
-void show(const Options& options, const RepairPlan& plan)
+void show(const RepairCommand& options, const RepairPlan& plan)
 {
   const auto* from_image = std::get_if<FromImage>(&options.mode);
   const std::string& from = from_image ? from_image->image : options.disk;
@@ -118,7 +118,7 @@ void show(const Options& options, const RepairPlan& plan)
 }
 
 /// What was checked, what was not, and how to check it.
-Exit conclude(const Options& options, const RepairPlan& plan, std::string_view done)
+Exit conclude(const RepairCommand& options, const RepairPlan& plan, std::string_view done)
 {
   const auto* from_image = std::get_if<FromImage>(&options.mode);
   if (!from_image) {
@@ -155,7 +155,7 @@ struct OpenDisk {
   std::shared_ptr<DeviceTarget> target;  // the same; none where nothing is to be written
 };
 
-OpenDisk open_disk(const Options& options)
+OpenDisk open_disk(const RepairCommand& options)
 {
   if (!options.apply)
     return {open_source(options.disk), nullptr};
@@ -166,7 +166,7 @@ OpenDisk open_disk(const Options& options)
   return {target, target};
 }
 
-Exit take_back(const Options& options, const std::string& undo_path)
+Exit take_back(const RepairCommand& options, const std::string& undo_path)
 {
   const Undo undo = load_undo(undo_path);
   const auto [disk, target] = open_disk(options);
@@ -187,7 +187,7 @@ Exit take_back(const Options& options, const std::string& undo_path)
   return Exit::same;
 }
 
-Exit repair(const Options& options)
+Exit repair(const RepairCommand& options)
 {
   const auto [disk, target] = open_disk(options);
   const RepairPlan repair_plan = plan(options, *disk);
@@ -209,7 +209,7 @@ Exit repair(const Options& options)
   return conclude(options, repair_plan, "the table is repaired, and read back");
 }
 
-Exit run_repair(const Options& options)
+Exit run_repair(const RepairCommand& options)
 {
   const auto* undo = std::get_if<TakeBack>(&options.mode);
   return undo ? take_back(options, undo->undo_path) : repair(options);
@@ -217,7 +217,7 @@ Exit run_repair(const Options& options)
 
 /// What was given on the command line; the mode is whichever of its options is there, whatever is in it.
 struct Given {
-  Options options;
+  RepairCommand options;
   std::string image, undo_path, save_undo;
   std::vector<std::string> slots, moves;
   bool relocate = false, keep_grown = false;
@@ -270,7 +270,7 @@ void add_repair(CLI::App& app, Run& run)
   add_disk_options(*command, given->options.reading);
   add_json_option(*command, given->options.json);
   command->callback([&run, given] {
-    Options& options = given->options;
+    RepairCommand& options = given->options;
     options.mode = given->mode();
     if (given->save_undo_option->count() != 0)
       options.save_undo = given->save_undo;

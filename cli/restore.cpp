@@ -23,7 +23,7 @@ namespace gptgrow {
 
 namespace {
 
-struct Options {
+struct RestoreCommand {
   DiskOptions image;
   RestoreOptions restore;
   bool no_verify = false;
@@ -87,7 +87,7 @@ std::string how_it_goes_on(const Restore& restore)
 }
 
 /// What is there now, and what will be.
-void show_plan(const Options& options, const Restore& restore, const TargetKind& kind)
+void show_plan(const RestoreCommand& options, const Restore& restore, const TargetKind& kind)
 {
   const Contents& contents = restore.contents();
   std::string out = message("{}: {}, {}\n", options.restore.target, words(kind, restore.makes_file()),
@@ -119,7 +119,7 @@ void ask_for(const std::string& question, const std::string& name)
 }
 
 /// Why TARGET may be the wrong one, a sentence each.
-std::vector<std::string> doubts(const Options& options, const Restore& restore, const TargetKind& kind)
+std::vector<std::string> doubts(const RestoreCommand& options, const Restore& restore, const TargetKind& kind)
 {
   std::vector<std::string> result = restore.unseen();
   if (kind.is_partition)
@@ -133,7 +133,7 @@ std::vector<std::string> doubts(const Options& options, const Restore& restore, 
 }
 
 /// Throws Error unless a person, or --yes, agrees.
-void confirm(const Options& options, const Restore& restore, const TargetKind& kind)
+void confirm(const RestoreCommand& options, const Restore& restore, const TargetKind& kind)
 {
   const std::string& target = options.restore.target;
   const std::vector<std::string> reasons = doubts(options, restore, kind);
@@ -156,7 +156,7 @@ void confirm(const Options& options, const Restore& restore, const TargetKind& k
 }
 
 /// What TARGET is after a restore that ended early.
-std::string state_of_target(const Options& options, const Restore& restore)
+std::string state_of_target(const RestoreCommand& options, const Restore& restore)
 {
   const std::string& target = options.restore.target;
   const bool has_map = !options.restore.map_path.empty();
@@ -175,7 +175,7 @@ std::string state_of_target(const Options& options, const Restore& restore)
                      has_map ? "writes that" : "begins anew");
 }
 
-Exit check(const Options& options, Restore& restore)
+Exit check(const RestoreCommand& options, Restore& restore)
 {
   const std::string& target = options.restore.target;
   if (!same_medium(*open_source(target), restore.target()))
@@ -203,7 +203,7 @@ Exit check(const Options& options, Restore& restore)
 }
 
 /// What a person might take for done.
-void say_what_was_not_done(const Options& options, const Restore& restore)
+void say_what_was_not_done(const RestoreCommand& options, const Restore& restore)
 {
   const std::string& target = options.restore.target;
   if (const auto left = restore.free_space_left())
@@ -216,7 +216,7 @@ void say_what_was_not_done(const Options& options, const Restore& restore)
                          restore.earlier_bytes(), options.image.file, target));
 }
 
-Exit write_disk(const Options& options, Restore& restore)
+Exit write_disk(const RestoreCommand& options, Restore& restore)
 {
   LongWork work;
   try {
@@ -231,7 +231,7 @@ Exit write_disk(const Options& options, Restore& restore)
 }
 
 /// An image that has to be looked at from its first byte to its last is read once.
-Restore open_restore(Options& options)
+Restore open_restore(RestoreCommand& options)
 {
   const std::string sha256 = options.sha256.empty() ? "" : parse_sha256(options.sha256);
   options.restore.reading = options.image.reading;
@@ -243,7 +243,7 @@ Restore open_restore(Options& options)
   return stream ? Restore(stream, options.restore) : Restore(image, options.restore);
 }
 
-Exit run_restore(Options options)
+Exit run_restore(RestoreCommand options)
 {
   Restore restore = open_restore(options);
   const TargetKind kind = kind_of(options.restore.target);
@@ -268,7 +268,7 @@ Exit run_restore(Options options)
 
 void add_restore(CLI::App& app, Run& run)
 {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RestoreCommand>();
   CLI::App* command = app.add_subcommand("restore", "Write IMAGE to TARGET, as a disk of TARGET's size, and verify it");
   command->add_option("IMAGE", options->image.file, "A file or block device, also compressed; -: standard input")
       ->required();

@@ -14,7 +14,7 @@ namespace gptgrow {
 
 namespace {
 
-struct Options {
+struct VerifyCommand {
   DiskOptions disk;
   std::string target;
   bool table_only = false;
@@ -22,7 +22,7 @@ struct Options {
   bool json = false;
 };
 
-Exit run_verify(const Options& options)
+Exit run_verify(const VerifyCommand& options)
 {
   const DirectSource target(options.target);
   LongWork work;
@@ -61,7 +61,7 @@ Exit run_verify(const Options& options)
 
 void add_verify(CLI::App& app, Run& run)
 {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<VerifyCommand>();
   CLI::App* command = app.add_subcommand("verify", "Say whether TARGET still holds what was restored to it");
   command->add_option("IMAGE", options->disk.file, "A file or block device, also compressed; -: standard input")
       ->required();

@@ -113,7 +113,7 @@ Tree make_tree(const Disk& disk)
   std::vector<Partition> partitions;
   for (const Entry& entry : disk.table().used_entries())
     partitions.push_back({entry.slot, bytes_of(entry, sector_size_bytes, disk.size_bytes()), to_utf8(entry.name),
-                          to_string(entry.partition_guid)});
+                          guid_text(entry.partition_guid)});
   const Inspection inspection = inspect(disk);
   return Tree(disk.size_bytes(), partitions, for_terminal(to_text(inspection, {})), to_json(inspection));
 }

@@ -22,7 +22,7 @@ struct Partition {
   std::uint32_t slot = 0;
   ByteRange range;             // on the disk
   std::string name;            // UTF-8, with no promise about its characters
-  std::string partition_guid;  // as to_string() prints it
+  std::string partition_guid;  // as guid_text() prints it
 };
 
 /// A part of the disk, or all of it.

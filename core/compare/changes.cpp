@@ -34,7 +34,7 @@ std::string entry_words(std::span<const std::byte> bytes)
     return is_zero(bytes) ? "unused, zeros" : "unused, with junk";
   const Entry& entry = entries.front();
   return fmt::format("LBA {}-{}, type {}, GUID {}", entry.first_lba.value, entry.last_lba.value,
-                     to_string(entry.type_guid), to_string(entry.partition_guid));
+                     guid_text(entry.type_guid), guid_text(entry.partition_guid));
 }
 
 /// Names the differing bytes of one structure.

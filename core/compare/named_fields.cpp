@@ -92,7 +92,7 @@ std::string in_words(const NamedField& field, std::span<const std::byte> bytes)
   switch (field.format) {
   case Format::number: return fmt::to_string(number(bytes));
   case Format::code: return fmt::format("0x{:0{}x}", number(bytes), 2 * bytes.size());
-  case Format::guid: return to_string(get_guid(bytes, 0));
+  case Format::guid: return guid_text(get_guid(bytes, 0));
   case Format::utf16: {
     std::u16string name;
     for (std::size_t i = 0; i + 1 < bytes.size(); i += 2)

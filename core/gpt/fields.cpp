@@ -21,7 +21,7 @@ Guid get_guid(std::span<const std::byte> bytes, std::size_t offset)
   return guid;
 }
 
-std::string to_string(const Guid& guid)
+std::string guid_text(const Guid& guid)
 {
   std::string text = boost::uuids::to_string(guid);
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });

@@ -33,7 +33,7 @@ void put_field(std::span<std::byte> bytes, std::size_t offset, T value)
 Guid get_guid(std::span<const std::byte> bytes, std::size_t offset);
 
 /// In upper case, as partitioning tools print it.
-std::string to_string(const Guid& guid);
+std::string guid_text(const Guid& guid);
 
 /// CRC-32 of UEFI (polynomial 04C11DB7h, reflected, as in Ethernet and zlib).
 std::uint32_t crc32(std::span<const std::byte> bytes);

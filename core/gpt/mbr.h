@@ -10,6 +10,9 @@
 
 namespace gptgrow {
 
+/// What of LBA 0 is the MBR, whatever the size of a sector.
+inline constexpr std::uint32_t kMbrSizeBytes = 512;
+
 /// One partition record, with UEFI's names.
 struct MbrRecord {
   std::uint8_t boot_indicator = 0;

@@ -109,8 +109,8 @@ std::string what_backup_gives(const FoundTables& found)
       has_right_crc(found.primary.header) && found.primary.header.disk_guid() != found.backup->header.disk_guid();
   return fmt::format("the backup at LBA {} is valid{}", found.backup->at.value,
                      foreign ? fmt::format(", but it is of another disk: DiskGUID {}, expected {}",
-                                           to_string(found.backup->header.disk_guid()),
-                                           to_string(found.primary.header.disk_guid()))
+                                           guid_text(found.backup->header.disk_guid()),
+                                           guid_text(found.primary.header.disk_guid()))
                              : "");
 }
 
@@ -236,13 +236,13 @@ Table choose_table(const Source& image, const FoundTables& found, TableChoice ch
       warnings.push_back(
           fmt::format("the damaged primary still shows a partition that the backup, perhaps an older one, lacks: "
                       "slot {}, LBA {}-{}, GUID {}",
-                      entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid)));
+                      entry.slot, entry.first_lba.value, entry.last_lba.value, guid_text(entry.partition_guid)));
     if (found.primary.header.has_signature() && found.primary.header.disk_guid() != found.backup->header.disk_guid())
       warnings.push_back(
           fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "
                       "header",
-                      found.backup->at.value, to_string(found.backup->header.disk_guid()),
-                      to_string(found.primary.header.disk_guid()), found.primary.valid() ? "" : "damaged "));
+                      found.backup->at.value, guid_text(found.backup->header.disk_guid()),
+                      guid_text(found.primary.header.disk_guid()), found.primary.valid() ? "" : "damaged "));
   } else if (!found.backup) {
     warnings.push_back("no backup GPT was found; the new one is made from the primary");
   } else if (!found.backup->valid()) {

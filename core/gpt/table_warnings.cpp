@@ -17,8 +17,6 @@ constexpr std::size_t kMaxListed = 32;
 /// Partitions that are named where a table is described in one line.
 constexpr std::size_t kMaxDescribed = 8;
 
-constexpr std::size_t kMbrSizeBytes = 512;
-
 /// How far a misplaced primary header is looked for, in bytes: a track of an old partition table and a little more.
 constexpr std::uint64_t kMisplacedEndBytes = 128 * 512;
 
@@ -32,7 +30,7 @@ std::string describe_slot(const FoundTable& table, std::size_t index)
   if (entries.empty())
     return "unused";
   return fmt::format("LBA {}-{}, type {}, GUID {}, attributes 0x{:x}", entries[0].first_lba.value,
-                     entries[0].last_lba.value, to_string(entries[0].type_guid), to_string(entries[0].partition_guid),
+                     entries[0].last_lba.value, guid_text(entries[0].type_guid), guid_text(entries[0].partition_guid),
                      entries[0].attributes);
 }
 
@@ -70,7 +68,7 @@ void report_differences(const FoundTable& primary, const FoundTable& backup, std
   field("MyLBA of the primary and AlternateLBA of the backup", a.my_lba().value, b.alternate_lba().value);
   field("FirstUsableLBA", a.first_usable_lba().value, b.first_usable_lba().value);
   field("LastUsableLBA", a.last_usable_lba().value, b.last_usable_lba().value);
-  field("DiskGUID", to_string(a.disk_guid()), to_string(b.disk_guid()));
+  field("DiskGUID", guid_text(a.disk_guid()), guid_text(b.disk_guid()));
   field("NumberOfPartitionEntries", a.entry_count(), b.entry_count());
   field("SizeOfPartitionEntry", a.entry_size_bytes(), b.entry_size_bytes());
   if (!is_behind(b, a))
@@ -139,7 +137,7 @@ std::size_t partition_count(const FoundTable& table)
 std::string contents(const FoundTable& table)
 {
   const std::vector<Entry> entries = used_entries(table.array, table.header.entry_size_bytes());
-  std::string text = fmt::format("DiskGUID {}, {} partition{}", to_string(table.header.disk_guid()), entries.size(),
+  std::string text = fmt::format("DiskGUID {}, {} partition{}", guid_text(table.header.disk_guid()), entries.size(),
                                  entries.size() == 1 ? "" : "s");
   for (std::size_t i = 0; i < std::min(entries.size(), kMaxDescribed); ++i)
     text += fmt::format("{} slot {} LBA {}-{}", i == 0 ? ":" : ",", entries[i].slot, entries[i].first_lba.value,

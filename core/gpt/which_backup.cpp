@@ -11,8 +11,6 @@ namespace gptgrow {
 
 namespace {
 
-constexpr std::size_t kMbrSizeBytes = 512;
-
 std::optional<FoundTable> read_backup(const Source& image, const FoundTables& found, Lba at)
 {
   if (at <= kPrimaryLba || at > found.last_lba)

@@ -39,7 +39,7 @@ void check_own_backup(const Source& disk, const FoundTables& tables)
       refuse_with({"table", "backup", "would take it"},
                   "{}: the primary table is damaged, and the only valid one seems to be of another disk: {}; expected "
                   "DiskGUID {}; nothing is written",
-                  disk.name(), describe_contents(backup), to_string(primary.header.disk_guid()));
+                  disk.name(), describe_contents(backup), guid_text(primary.header.disk_guid()));
     return;
   }
   for (const FoundTable& stray : tables.strays)
@@ -61,7 +61,7 @@ void check_nothing_lost(const Source& disk, const FoundTables& tables, const std
   const Entry& entry = lost.front();
   refuse("{}: the damaged primary table still shows a partition that would be lost: slot {}, LBA {}-{}, GUID {}{}; "
          "nothing is written",
-         disk.name(), entry.slot, entry.first_lba.value, entry.last_lba.value, to_string(entry.partition_guid),
+         disk.name(), entry.slot, entry.first_lba.value, entry.last_lba.value, guid_text(entry.partition_guid),
          lost.size() == 1 ? "" : fmt::format(", and {} more", lost.size() - 1));
 }
 

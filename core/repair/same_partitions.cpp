@@ -97,8 +97,8 @@ void check_same_partitions(const Source& disk, const std::vector<Entry>& found, 
       return;
     slots.push_back(entry.slot);
     sentences.push_back(fmt::format("only in {}: slot {}, LBA {}-{}, type {}, GUID {}", path, entry.slot,
-                                    entry.first_lba.value, entry.last_lba.value, to_string(entry.type_guid),
-                                    to_string(entry.partition_guid)));
+                                    entry.first_lba.value, entry.last_lba.value, guid_text(entry.type_guid),
+                                    guid_text(entry.partition_guid)));
   };
   for (const auto& [key, entries] : missing)
     for (const Entry* entry : entries)
@@ -116,7 +116,7 @@ void check_same_partitions(const Source& disk, const std::vector<Entry>& found, 
     grown_slots.clear();
   }
   std::ranges::sort(slots);
-  slots.erase(std::ranges::unique(slots).begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
   std::vector<Hint> hints;
   if (!grown_slots.empty())
     hints.push_back({"keep-grown", "",

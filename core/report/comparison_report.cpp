@@ -19,7 +19,7 @@ std::string describe(const Entry& entry)
 {
   const std::string type = type_name(entry.type_guid);
   return fmt::format("LBA {}-{}, {}{}", entry.first_lba.value, entry.last_lba.value,
-                     type.empty() ? to_string(entry.type_guid) : type,
+                     type.empty() ? guid_text(entry.type_guid) : type,
                      entry.name.empty() ? "" : ", \"" + printable(entry.name) + '"');
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/inspection.h"
 
+#include "core/gpt/mbr.h"
 #include "core/gpt/table_warnings.h"
 #include "core/text.h"
 
@@ -12,8 +13,6 @@
 namespace gptgrow {
 
 namespace {
-
-constexpr std::uint32_t kMbrSizeBytes = 512;
 
 std::vector<SlotState> slot_states(const FoundTable& table)
 {

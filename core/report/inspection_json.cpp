@@ -27,7 +27,7 @@ Json table_json(const FoundTable& table)
           {"alternate_lba", header.alternate_lba().value},
           {"first_usable_lba", header.first_usable_lba().value},
           {"last_usable_lba", header.last_usable_lba().value},
-          {"disk_guid", to_string(header.disk_guid())},
+          {"disk_guid", guid_text(header.disk_guid())},
           {"partition_entry_lba", header.partition_entry_lba().value},
           {"entry_count", header.entry_count()},
           {"entry_size_bytes", header.entry_size_bytes()},

@@ -19,7 +19,7 @@ constexpr std::size_t kSlotsPerGroup = 8;
 std::string type_text(const Entry& entry)
 {
   const std::string name = type_name(entry.type_guid);
-  return name.empty() ? to_string(entry.type_guid) : name;
+  return name.empty() ? guid_text(entry.type_guid) : name;
 }
 
 /// The number of bytes from `first` to `last`, which may come from a hostile table.
@@ -124,13 +124,13 @@ private:
   {
     const bool both = backup && backup->header.has_signature() && primary.header.has_signature();
     if (both && primary.header.disk_guid() == backup->header.disk_guid()) {
-      line("  {:<26}{:>40}", "DiskGUID", to_string(primary.header.disk_guid()));
+      line("  {:<26}{:>40}", "DiskGUID", guid_text(primary.header.disk_guid()));
       return;
     }
     if (primary.header.has_signature())
-      line("  {:<26}{:>40}", "DiskGUID, primary", to_string(primary.header.disk_guid()));
+      line("  {:<26}{:>40}", "DiskGUID, primary", guid_text(primary.header.disk_guid()));
     if (backup && backup->header.has_signature())
-      line("  {:<26}{:>40}", "DiskGUID, backup", to_string(backup->header.disk_guid()));
+      line("  {:<26}{:>40}", "DiskGUID, backup", guid_text(backup->header.disk_guid()));
   }
 
   void problems(std::string_view name, const FoundTable& table)
@@ -188,7 +188,7 @@ private:
       line("  {:>6} {:>14} {:>14} {:>6}  {}{}", entry.slot, entry.first_lba.value, entry.last_lba.value,
            size_text(entry.first_lba, entry.last_lba, inspection_.tables.sector_size_bytes), type_text(entry),
            entry.name.empty() ? "" : ", \"" + printable(entry.name) + '"');
-      line("  {:>37}  {}{}", "", to_string(entry.partition_guid),
+      line("  {:>37}  {}{}", "", guid_text(entry.partition_guid),
            entry.attributes == 0 ? "" : fmt::format(", attributes 0x{:x}", entry.attributes));
     }
   }

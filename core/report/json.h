@@ -36,9 +36,9 @@ inline Json entry_json(const Entry& entry, std::uint32_t sector_size_bytes)
           {"first_lba", entry.first_lba.value},
           {"last_lba", entry.last_lba.value},
           {"size_bytes", __builtin_mul_overflow(sectors, sector_size_bytes, &size_bytes) ? Json() : Json(size_bytes)},
-          {"type_guid", to_string(entry.type_guid)},
+          {"type_guid", guid_text(entry.type_guid)},
           {"type_name", name.empty() ? Json() : Json(name)},
-          {"partition_guid", to_string(entry.partition_guid)},
+          {"partition_guid", guid_text(entry.partition_guid)},
           {"name", to_utf8(entry.name)},
           {"attributes", hex(entry.attributes)}};
 }

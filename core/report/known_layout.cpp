@@ -34,7 +34,7 @@ public:
   std::size_t count(std::string_view type) const
   {
     return static_cast<std::size_t>(
-        std::ranges::count_if(entries_, [&](const Entry& entry) { return to_string(entry.type_guid) == type; }));
+        std::ranges::count_if(entries_, [&](const Entry& entry) { return guid_text(entry.type_guid) == type; }));
   }
 
   const Entry* at(std::uint32_t slot) const
@@ -46,7 +46,7 @@ public:
   bool has(const Expected& expected) const
   {
     const Entry* entry = at(expected.slot);
-    return entry && to_string(entry->type_guid) == expected.type;
+    return entry && guid_text(entry->type_guid) == expected.type;
   }
 
   bool has_name(std::u16string_view name) const
@@ -67,14 +67,14 @@ private:
   static std::string name_of(const Guid& type)
   {
     const std::string name = type_name(type);
-    return name.empty() ? to_string(type) : name;
+    return name.empty() ? guid_text(type) : name;
   }
 
   std::string fault(const Expected& expected) const
   {
     const Entry* entry = at(expected.slot);
     const auto of_type =
-        std::ranges::find(entries_, expected.type, [](const Entry& e) { return to_string(e.type_guid); });
+        std::ranges::find(entries_, expected.type, [](const Entry& e) { return guid_text(e.type_guid); });
     const std::string name = of_type == entries_.end() ? std::string(expected.type) : name_of(of_type->type_guid);
     return fmt::format("slot {} {}, expected {}", expected.slot,
                        entry ? "holds " + name_of(entry->type_guid) : "is empty", name);

@@ -40,7 +40,7 @@ Names known_names()
 std::string type_name(const Guid& type_guid)
 {
   static const Names names = known_names();
-  const auto found = names.find(to_string(type_guid));
+  const auto found = names.find(guid_text(type_guid));
   return found == names.end() ? "" : found->second;
 }
 

@@ -17,15 +17,14 @@ using Interval = boost::icl::interval<std::uint64_t>;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kKey = "# gptgrow restore: ";
-constexpr std::size_t kIdLength = 36;
 constexpr std::uint64_t kMaxFileSizeBytes = 256 * 1024 * 1024;
 
 RestoreIdentity identity_of(const std::string& path, std::string_view text)
 {
   try {
     const Json json = Json::parse(text);
-    const RestoreIdentity identity{json.at("id"), json.at("image"), json.at("size_bytes"), json.at("table_crc32"),
-                                   json.at("free_space")};
+    RestoreIdentity identity{json.at("id"), json.at("image"), json.at("size_bytes"), json.at("table_crc32"),
+                             json.at("free_space")};
     if (identity.id.size() != kIdLength)
       refuse("{}: damaged: an id of {} characters, expected {}", path, identity.id.size(), kIdLength);
     return identity;

@@ -9,9 +9,12 @@
 
 namespace gptgrow {
 
+/// Of the id of a restore: a UUID.
+inline constexpr std::size_t kIdLength = 36;
+
 /// What makes a restore the same one. The id is also on the target while the restore is unfinished.
 struct RestoreIdentity {
-  std::string id;     // a UUID
+  std::string id;
   std::string image;  // size, and when or by what its content was last seen to change, and more: image_identity()
   std::uint64_t size_bytes = 0;   // of the served disk
   std::uint32_t table_crc32 = 0;  // of the served table, which the options for reading the image change too

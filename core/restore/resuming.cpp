@@ -17,7 +17,7 @@ RestoreIdentity identity_of(const Disk& disk, const Gpt& gpt, FreeSpace free_spa
   std::vector<std::byte> table;
   for (const Structure* structure : gpt.all())
     table.insert(table.end(), structure->bytes.begin(), structure->bytes.end());
-  return {to_string(boost::uuids::random_generator()()), image_identity(disk), disk.size_bytes(), crc32(table),
+  return {guid_text(boost::uuids::random_generator()()), image_identity(disk), disk.size_bytes(), crc32(table),
           to_string(free_space)};
 }
 

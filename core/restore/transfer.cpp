@@ -25,21 +25,21 @@ bool is_aligned(ByteRange range)
   return range.offset % kDirectAlignment == 0 && range.size % kDirectAlignment == 0;
 }
 
-/// The files and the memory of one chunk in flight.
-struct Slot {
-  std::unique_ptr<AsyncFile> image;     // or, where that is in no file, the disk
-  std::unique_ptr<AsyncFile> direct;    // the target, for aligned chunks
-  std::unique_ptr<AsyncFile> buffered;  // the target, for the others
-  AlignedMemory first = make_aligned(kChunkBytes);
-  AlignedMemory second = make_aligned(kChunkBytes);
-
-  AsyncFile& target(ByteRange range) { return direct && is_aligned(range) ? *direct : *buffered; }
-};
-
 }  // namespace
 
 class Transfer::State {
 public:
+  /// The files and the memory of one chunk in flight.
+  struct Slot {
+    std::unique_ptr<AsyncFile> image;     // or, where that is in no file, the disk
+    std::unique_ptr<AsyncFile> direct;    // the target, for aligned chunks
+    std::unique_ptr<AsyncFile> buffered;  // the target, for the others
+    AlignedMemory first = make_aligned(kChunkBytes);
+    AlignedMemory second = make_aligned(kChunkBytes);
+
+    AsyncFile& target(ByteRange range) { return direct && is_aligned(range) ? *direct : *buffered; }
+  };
+
   State(const Disk& disk, const DirectSource& target, Engine best)
       : disk_(disk),
         image_(disk.image().file_range({0, disk.image().size_bytes()})),
@@ -175,12 +175,12 @@ Transfer::~Transfer() = default;
 
 void Transfer::copy(const Next& next, const std::function<bool(ByteRange)>& zero, const Done& done)
 {
-  state_->run(next, done, [&](Slot& slot) { return state_->copy_chunks(slot, zero); });
+  state_->run(next, done, [&](State::Slot& slot) { return state_->copy_chunks(slot, zero); });
 }
 
 std::optional<std::uint64_t> Transfer::compare(const Next& next, const Done& done, const Checksums* checksums)
 {
-  state_->run(next, done, [&](Slot& slot) { return state_->compare_chunks(slot, checksums); });
+  state_->run(next, done, [&](State::Slot& slot) { return state_->compare_chunks(slot, checksums); });
   return state_->first_difference();
 }
 

@@ -2,6 +2,7 @@
 #include "core/restore/unfinished_mark.h"
 
 #include "core/gpt/table_warnings.h"
+#include "core/restore/progress_map.h"
 
 #include <algorithm>
 #include <cstring>
@@ -9,8 +10,6 @@
 namespace gptgrow {
 
 namespace {
-
-constexpr std::size_t kIdLength = 36;  // of a UUID
 
 }  // namespace
 

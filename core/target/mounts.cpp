@@ -116,7 +116,7 @@ Backing overlay_backing(const Mount& mount, const Mounts& mounts, const BlockGra
     struct stat status;
     if (!folder.starts_with('/') || ::stat(folder.c_str(), &status) == -1)
       return {Backing::Kind::hidden, {}};
-    const Backing below = backing_of({false, status.st_dev, status.st_ino, folder}, mounts, graph, depth + 1);
+    Backing below = backing_of({false, status.st_dev, status.st_ino, folder}, mounts, graph, depth + 1);
     if (below.kind != Backing::Kind::known)
       return below;
     result.disks.insert(result.disks.end(), below.disks.begin(), below.disks.end());

@@ -40,6 +40,7 @@ namespace {
   if (holders.size() == 1 && holders.front().kind == Holder::Kind::loop && holders.front().what == path)
     refuse("{0}: in use by {1}; name that device instead, or detach it (losetup -d {1})", path, holders.front().by);
   std::vector<std::string> sentences;
+  sentences.reserve(holders.size());
   for (const Holder& holder : holders)
     sentences.push_back(to_string(holder));
   refuse("{}: in use: {}; unmount or stop that first", path, fmt::join(sentences, "; "));

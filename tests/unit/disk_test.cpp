@@ -34,7 +34,7 @@ std::vector<std::pair<ByteRange, Kind>> joined(const Disk& disk)
   return result;
 }
 
-constexpr ByteRange sectors(std::uint64_t first, std::uint64_t end)
+constexpr ByteRange lbas(std::uint64_t first, std::uint64_t end)
 {
   return {first * 512, (end - first) * 512};
 }
@@ -44,27 +44,26 @@ constexpr ByteRange sectors(std::uint64_t first, std::uint64_t end)
 TEST_CASE("A grown disk is table, data, zeros of the old backup, free space, table")
 {
   const Disk disk = served(two_partitions().bytes(), 1000 * 512);
-  CHECK(joined(disk) == std::vector<std::pair<ByteRange, Kind>>{{sectors(0, 34), Kind::table},
-                                                                {sectors(34, 479), Kind::data},
-                                                                {sectors(479, 512), Kind::zeros},
-                                                                {sectors(512, 967), Kind::free_space},
-                                                                {sectors(967, 1000), Kind::table}});
-  CHECK(disk.layout().free_space == sectors(512, 967));
+  CHECK(joined(disk) == std::vector<std::pair<ByteRange, Kind>>{{lbas(0, 34), Kind::table},
+                                                                {lbas(34, 479), Kind::data},
+                                                                {lbas(479, 512), Kind::zeros},
+                                                                {lbas(512, 967), Kind::free_space},
+                                                                {lbas(967, 1000), Kind::table}});
+  CHECK(disk.layout().free_space == lbas(512, 967));
 }
 
 TEST_CASE("A disk of the image's size has no free space")
 {
   const Disk disk = served(two_partitions().bytes(), 512 * 512);
-  CHECK(joined(disk) == std::vector<std::pair<ByteRange, Kind>>{{sectors(0, 34), Kind::table},
-                                                                {sectors(34, 479), Kind::data},
-                                                                {sectors(479, 512), Kind::table}});
+  CHECK(joined(disk) == std::vector<std::pair<ByteRange, Kind>>{
+                            {lbas(0, 34), Kind::table}, {lbas(34, 479), Kind::data}, {lbas(479, 512), Kind::table}});
   CHECK(disk.layout().free_space.size == 0);
 }
 
 TEST_CASE("A shrunk disk has its table at its own end")
 {
   const Disk disk = served(two_partitions().bytes(), 440 * 512);
-  CHECK(joined(disk).back() == std::pair(sectors(407, 440), Kind::table));
+  CHECK(joined(disk).back() == std::pair(lbas(407, 440), Kind::table));
   CHECK(disk.layout().free_space.size == 0);
 }
 
@@ -74,7 +73,7 @@ TEST_CASE("What is missing of a partition is a hole, not free space")
   image.resize(300 * 512);
   const Disk disk = served(image, 1000 * 512, {.policy = {.truncated = Truncated::allow}});
   CHECK(kind_of(disk.piece({300 * 512, 1 << 20})) == Kind::zeros);
-  CHECK(disk.layout().free_space == sectors(400, 967));
+  CHECK(disk.layout().free_space == lbas(400, 967));
 }
 
 TEST_CASE("A piece is clipped to what is asked for")

@@ -33,7 +33,7 @@ TEST_CASE("Used entries keep their slots; a slot without a type is unused whatev
   CHECK(entries[0].last_lba == Lba{73});
   CHECK(entries[0].attributes == 4);
   CHECK(entries[0].name == u"Boot");
-  CHECK(to_string(entries[0].type_guid).substr(0, 18) == "EBD0A0A2-B9E5-4433");
+  CHECK(guid_text(entries[0].type_guid).substr(0, 18) == "EBD0A0A2-B9E5-4433");
   CHECK(entries[1].slot == 5);
   CHECK(entries[1].name.empty());
 }

@@ -22,7 +22,7 @@ TEST_CASE("A GUID has UEFI's mixed-endian bytes")
   std::array<std::byte, 18> bytes{};
   for (std::size_t i = 0; i < 16; ++i)
     bytes[i + 2] = static_cast<std::byte>(i);
-  CHECK(to_string(get_guid(bytes, 2)) == "03020100-0504-0706-0809-0A0B0C0D0E0F");
+  CHECK(guid_text(get_guid(bytes, 2)) == "03020100-0504-0706-0809-0A0B0C0D0E0F");
 }
 
 TEST_CASE("The CRC is that of Ethernet and zlib")

@@ -58,7 +58,7 @@ TEST_CASE("Fields are read where UEFI puts them")
   CHECK(header.entry_size_bytes() == 128);
   CHECK(header.array_crc32() == 0xab54d286);
   CHECK(header.array_sectors() == 32);
-  CHECK(to_string(header.disk_guid()).substr(0, 18) == "C12A7328-F81F-11D2");
+  CHECK(guid_text(header.disk_guid()).substr(0, 18) == "C12A7328-F81F-11D2");
   CHECK(first_problem(header).empty());
 }
 

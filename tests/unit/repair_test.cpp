@@ -74,7 +74,7 @@ Partitions partitions(std::span<const std::byte> array, std::uint32_t entry_size
 {
   Partitions result;
   for (const Entry& entry : used_entries(array, entry_size_bytes))
-    result.insert(fmt::format("{} {} {} {}", to_string(entry.type_guid), to_string(entry.partition_guid),
+    result.insert(fmt::format("{} {} {} {}", guid_text(entry.type_guid), guid_text(entry.partition_guid),
                               entry.first_lba.value, entry.last_lba.value));
   return result;
 }

@@ -7,12 +7,12 @@ using namespace gptgrow;
 
 namespace {
 
-constexpr std::uint64_t kSize = 100'000 * 512;
+constexpr std::uint64_t kGrownSize = 100'000 * 512;
 constexpr std::uint64_t kHead = 6 * 4096, kTail = 5 * 4096;
 
 Disk grown()
 {
-  return served(two_partitions().bytes(), kSize);
+  return served(two_partitions().bytes(), kGrownSize);
 }
 
 std::uint64_t sum(const std::vector<ByteRange>& ranges)
@@ -42,13 +42,13 @@ TEST_CASE("A table is written from its end to its beginning")
 TEST_CASE("Both ends are wiped, the beginning last, and an old backup wherever it is")
 {
   const Disk disk = grown();
-  const ByteRange head{0, kHead}, tail{kSize - kTail, kTail};
+  const ByteRange head{0, kHead}, tail{kGrownSize - kTail, kTail};
   const auto wiped = [&](std::optional<ByteRange> old) {
     return plan_restore(disk, {true, old, {}}, FreeSpace::discard).wiped;
   };
   CHECK(wiped(std::nullopt) == std::vector<ByteRange>{tail, head});
   CHECK(wiped(ByteRange{50'000 * 512, 512}) == std::vector<ByteRange>{tail, {50'000 * 512, 512}, head});
-  CHECK(wiped(ByteRange{kSize - 512, 512}) == std::vector<ByteRange>{tail, head});
+  CHECK(wiped(ByteRange{kGrownSize - 512, 512}) == std::vector<ByteRange>{tail, head});
   CHECK(wiped(ByteRange{kHead - 512, 512}) == std::vector<ByteRange>{tail, head});
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("A new file needs space for data and table alone, one that is there al
   const Disk disk = grown();
   // Data: LBA 34-478; the table and its surroundings at both ends.
   const RestorePlan made = plan_restore(disk, {}, FreeSpace::discard);
-  CHECK(made.needs_space == std::vector<ByteRange>{{0, 479 * 512}, {kSize - kTail, kTail}});
+  CHECK(made.needs_space == std::vector<ByteRange>{{0, 479 * 512}, {kGrownSize - kTail, kTail}});
   const RestorePlan there = plan_restore(disk, {true, std::nullopt, {}}, FreeSpace::discard);
   CHECK(sum(there.needs_space) > sum(made.needs_space));
   CHECK(sum(there.needs_space) - sum(made.needs_space) < 4 * 4096);

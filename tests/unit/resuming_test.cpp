@@ -9,14 +9,14 @@ using namespace gptgrow;
 
 namespace {
 
-constexpr std::uint64_t kSize = 1000 * 512;
+constexpr std::uint64_t kDiskSize = 1000 * 512;
 
-struct Fixture {
-  Disk disk = served(two_partitions().bytes(), kSize);
+struct Interrupted {
+  Disk disk = served(two_partitions().bytes(), kDiskSize);
   Gpt gpt = gpt_of(disk);
   RestoreIdentity identity = identity_of(disk, gpt, FreeSpace::discard);
   ProgressMap map{identity};
-  std::vector<std::byte> target = std::vector<std::byte>(kSize);
+  std::vector<std::byte> target = std::vector<std::byte>(kDiskSize);
 
   void check(const RestoreIdentity& now) const
   {
@@ -39,7 +39,7 @@ struct Fixture {
 
 TEST_CASE("A restore goes on where its own mark stands")
 {
-  Fixture fixture;
+  Interrupted fixture;
   CHECK_THROWS_WITH(fixture.check(fixture.identity), ContainsSubstring("does not hold what that one left there"));
   fixture.put_mark(fixture.identity.id);
   CHECK_NOTHROW(fixture.check(fixture.identity));
@@ -49,10 +49,10 @@ TEST_CASE("A restore goes on where its own mark stands")
 
 TEST_CASE("It goes on while the table is written, once all else is there")
 {
-  Fixture fixture;
+  Interrupted fixture;
   fixture.put(fixture.gpt.primary_header);
   CHECK_THROWS_AS(fixture.check(fixture.identity), Error);
-  fixture.map.add({0, kSize});
+  fixture.map.add({0, kDiskSize});
   CHECK_NOTHROW(fixture.check(fixture.identity));
   fixture.put(fixture.gpt.mbr);
   CHECK_NOTHROW(fixture.check(fixture.identity));
@@ -62,7 +62,7 @@ TEST_CASE("It goes on while the table is written, once all else is there")
 
 TEST_CASE("The map of another restore is refused, by what differs")
 {
-  Fixture fixture;
+  Interrupted fixture;
   fixture.put_mark(fixture.identity.id);
   const auto refused = [&](auto change, const char* why) {
     RestoreIdentity other = fixture.identity;
@@ -80,7 +80,7 @@ TEST_CASE("The map of another restore is refused, by what differs")
 TEST_CASE("An image of another version is another image")
 {
   const auto image = in_memory(two_partitions().bytes());
-  const Disk disk(image, {kSize}, {});
+  const Disk disk(image, {kDiskSize}, {});
   image->set_version("modified 1");
   const std::string before = identity_of(disk, gpt_of(disk), FreeSpace::discard).image;
   image->set_version("modified 2");
@@ -89,12 +89,12 @@ TEST_CASE("An image of another version is another image")
 
 TEST_CASE("What is done counts data and what becomes zeros")
 {
-  Fixture fixture;
+  Interrupted fixture;
   const std::uint64_t data = (479 - 34) * 512, old_backup = 33 * 512;
   CHECK(bytes_done(fixture.map, fixture.disk, FreeSpace::discard) == 0);
   fixture.map.add({34 * 512, 512});
   CHECK(bytes_done(fixture.map, fixture.disk, FreeSpace::discard) == 512);
-  fixture.map.add({0, kSize});
+  fixture.map.add({0, kDiskSize});
   CHECK(bytes_done(fixture.map, fixture.disk, FreeSpace::discard) == data + old_backup);
   CHECK(bytes_done(fixture.map, fixture.disk, FreeSpace::zero) ==
         data + old_backup + fixture.disk.layout().free_space.size);

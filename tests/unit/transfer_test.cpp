@@ -44,8 +44,8 @@ private:
   std::uint64_t offset_ = 0;
 };
 
-struct Fixture {
-  Fixture() : disk(std::make_shared<const FileSource>(image_path()), {kSectors * 512}, {})
+struct Copying {
+  Copying() : disk(std::make_shared<const FileSource>(image_path()), {kSectors * 512}, {})
   {
     target_file.resize(kSectors * 512);
     target.emplace(FileSource(target_file.path(), FileDescriptor(::open(target_file.path().c_str(), O_RDWR))));
@@ -87,7 +87,7 @@ struct Fixture {
 
 TEST_CASE("What was copied is found to be the same, by either engine")
 {
-  Fixture fixture;
+  Copying fixture;
   for (const Engine engine : {Engine::io_uring, Engine::threads}) {
     fixture.target_file.resize(0);
     fixture.target_file.resize(kSectors * 512);
@@ -99,7 +99,7 @@ TEST_CASE("What was copied is found to be the same, by either engine")
 
 TEST_CASE("An image that is in no file is copied as well")
 {
-  Fixture fixture;
+  Copying fixture;
   const Disk in_no_file = served(large_disk().bytes(), kSectors * 512);
   DataChunks chunks(in_no_file);
   Transfer(in_no_file, *fixture.target)
@@ -109,7 +109,7 @@ TEST_CASE("An image that is in no file is copied as well")
 
 TEST_CASE("The first of several differences is told")
 {
-  Fixture fixture;
+  Copying fixture;
   fixture.copy(Engine::threads);
   for (const std::uint64_t place : {9'000'000u, 5'000'000u, 4'999'999u, 1'234'567u}) {
     fixture.target_file.write(place, "?");
@@ -120,7 +120,7 @@ TEST_CASE("The first of several differences is told")
 
 TEST_CASE("The error of one chunk ends the others")
 {
-  Fixture fixture;
+  Copying fixture;
   fixture.image.resize(3'000'000);
   for (const Engine engine : {Engine::io_uring, Engine::threads})
     CHECK_THROWS_AS(fixture.copy(engine), std::system_error);
