@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# lint.sh [tidy]
-# What is wrong with the project's files without running them: packages, shell, Python, manuals, the format of C++. With
-# tidy, only what clang-tidy finds in C++, which takes some minutes: build/dev tells it how each file is compiled.
+# lint.sh [LINTER...]
+# What is wrong with the project's files without running them, as all find, or the named:
+# packages shellcheck flake8 manuals clang-format clang-tidy.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-readonly build=build/dev
-readonly kClangFormat=14
+readonly kClang=14
 failed=()
 
 lint() {  # lint NAME COMMAND...
@@ -38,30 +37,36 @@ manuals() {
 formatting() {
   local version
   version=$(clang-format --version | grep -o 'version [0-9]*' | cut -d ' ' -f 2)
-  if [ "$version" = "$kClangFormat" ]; then
+  if [ "$version" = "$kClang" ]; then
     files '*.cpp' '*.h' | xargs -d '\n' clang-format --dry-run -Werror
   else
-    echo "clang-format $version: left out: the format is that of $kClangFormat, of Debian 12"
+    echo "clang-format $version: left out: the format is that of $kClang, of Debian 12"
   fi
 }
 
-# A header is read with the files that include it.
+# Whole rooms at once, as they are compiled: their files are what such a unit includes.
 bugs() {
-  if [ ! -e "$build/compile_commands.json" ]; then
-    echo "no $build/compile_commands.json: cmake --preset dev makes it"
-    return 1
+  local version
+  version=$(clang-tidy --version | grep -o 'version [0-9]*' | cut -d ' ' -f 2)
+  if [ "$version" != $kClang ]; then
+    echo "clang-tidy $version: left out: what it finds differs from $kClang, of Debian 12"
+    return
   fi
-  files 'core/*.cpp' 'cli/*.cpp' 'fuse/*.cpp' 'nbd-plugin/*.cpp' |
-    xargs -d '\n' -n 2 -P "$(nproc)" clang-tidy --quiet -p "$build" 2>/dev/null
+  cmake --preset dev -D CMAKE_UNITY_BUILD=ON >/dev/null
+  find build/dev/{core,cli,fuse,nbd-plugin} -name 'unity_*.cxx' -print0 |
+    xargs -0 -n 1 -P "$(nproc)" clang-tidy --quiet -p build/dev 2>/dev/null
 }
 
-if [ "${1:-}" = tidy ]; then
-  lint clang-tidy bugs
-else
-  lint packages packages
-  lint shellcheck shells
-  lint flake8 pythons
-  lint manuals manuals
-  lint clang-format formatting
-fi
+[ $# -gt 0 ] || set -- packages shellcheck flake8 manuals clang-format clang-tidy
+for name; do
+  case $name in
+    packages) lint "$name" packages ;;
+    shellcheck) lint "$name" shells ;;
+    flake8) lint "$name" pythons ;;
+    manuals) lint "$name" manuals ;;
+    clang-format) lint "$name" formatting ;;
+    clang-tidy) lint "$name" bugs ;;
+    *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
+  esac
+done
 [ ${#failed[@]} = 0 ] || { echo "FAILED: ${failed[*]}"; exit 1; }
