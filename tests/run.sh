@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [STEP ...]
 # Installs what is missing, builds, and passes every test; or only the named steps:
-# basic vm sanitizers fuzz lint.
+# vm basic sanitizers fuzz lint.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -34,7 +34,7 @@ build() { # build PRESET [TARGET...]
 }
 
 basic() {
-  build dev && ctest --test-dir build/dev --output-on-failure --parallel "$jobs"
+  build dev && ctest --test-dir build/dev --output-on-failure --parallel $((2 * jobs))  # some wait more than they work
 }
 
 # What is built for a sanitizer: the core and the plugin, which hold the code that hostile bytes and many threads meet.
@@ -64,12 +64,16 @@ fuzz() {
 
 # A virtual machine keeps one processor busy: it runs beside the steps that follow.
 start_vm() {
+  local status=0
+  build dev nbdkit-gptgrow-plugin gptgrow-fuse gptgrow || status=$?
   (
-    build dev nbdkit-gptgrow-plugin gptgrow-fuse gptgrow &&
-      GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse \
-        GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow tests/vm/run.sh
+    [ $status = 0 ] || exit $status
+    # What it runs is not built again meanwhile: the steps that follow build the rest.
+    GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse \
+      GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow tests/vm/run.sh
   ) >build/vm.log 2>&1 &
   vm=$!
+  echo "== programs: $SECONDS s"
 }
 
 vm() {
@@ -80,7 +84,7 @@ vm() {
 }
 
 mkdir -p build
-[ $# -gt 0 ] || set -- basic vm sanitizers fuzz lint
+[ $# -gt 0 ] || set -- vm basic sanitizers fuzz lint
 tests/install.sh test
 echo "== packages: $SECONDS s"
 for step; do

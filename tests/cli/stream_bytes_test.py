@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Every image of the catalogue, packed in turn by each packer and read from a file, a pipe, and a pipe that dribbles, is
-restored to what the model of the contract says, to the last byte: to its own size, a larger and a smaller one. Longer and
-shorter files than AlternateLBA says are among them. What is refused leaves no valid table."""
+restored to what the model of the contract says, to the last byte: to its own size, a larger or a smaller one in turn, each
+fourth to all three. Longer and shorter files than AlternateLBA says are among them. What is refused leaves no valid table."""
 
 import itertools
 import os
@@ -135,7 +135,8 @@ def main():
                     smallest = smallest_size(image) or 0
                 except Refused:
                     smallest = 0
-                for size in {own, own + (1 << 20) + 3 * s, smallest if smallest < own else (smallest + own) // 2 // s * s} - {0}:
+                sizes = [own, own + (1 << 20) + 3 * s, smallest if smallest < own else (smallest + own) // 2 // s * s]
+                for size in set(sizes if number % 4 == 0 else sizes[number % 3 :][:1]) - {0}:
                     waiting.append(pool.submit(check, folder, image, size, *next(ways), number % 5 == 0))
             failed = [str(each.exception()) for each in waiting if each.exception()]
             restored = sum(each.result() for each in waiting if not each.exception())

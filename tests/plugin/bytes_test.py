@@ -4,9 +4,9 @@
 
     bytes_test.py [--quick | --every-step] [--image NAME]... [--jobs N] [--seed N]
 
-An image is grown by its own eighth of 40 steps of a sector, by half of the steps at which something happens, and to half of
-the large sizes, so that all images together are grown by each; other options are tried at five of its sizes. With
---every-step, each image is grown by each step, and each option tried at all sizes that matter (three times the time).
+An image is grown by its own eighth of 40 steps of a sector, by a quarter of the steps at which something happens, and to a
+third of the large sizes, so that all images together are grown by each; other options are tried at three of its sizes. With
+--every-step, each image is grown by each step, and each option tried at all sizes that matter (five times the time).
 
 The plugin is $GPTGROW_PLUGIN, or the one in build/release.
 """
@@ -124,23 +124,25 @@ def few(sizes: dict[int, str], image: Path, s: int, share: int | None) -> dict[i
     smaller = sorted(size for size in sizes if size < own)
     larger = [size for size in (own + s, 64 * GIB, 2 * TIB, 2**63 - s) if size in sizes]
     if share is not None:
-        smaller = smaller[1:2] + smaller[share % max(len(smaller), 1) :][:1]
+        smaller = smaller[share % max(len(smaller), 1) :][:1]
         larger = larger[share % max(len(larger), 1) :][:1]
-    kept = {own, own + 33 * s, *smaller, *larger}
+    middle = {own, own + 33 * s} if share is None else {own + (33 * s if share % 2 else 0)}
+    kept = {*smaller, *middle, *larger}
     return {size: said for size, said in sizes.items() if size in kept}
 
 
 def cases_of(name: str, image: Path, quick: bool, every_step: bool = False) -> Iterator[Case]:
     s = 4096 if "4096" in name.split("-") else 512
     share = list(CATALOGUE).index(name) % SHARES
-    steps = EXACT_STEPS if every_step else {*FEW_STEPS[share % 2 :: 2], *EXACT_STEPS[share::SHARES]}
+    steps = EXACT_STEPS if every_step else {*FEW_STEPS[share % 4 :: 4], *EXACT_STEPS[share::SHARES]}
     for options, at_few_sizes in variants_of(name):
         if quick and at_few_sizes and options:
             continue
         sizes = sizes_of(image, model_options(options), FEW_STEPS if options or quick else steps)
         if not (every_step or quick):
-            for size in list(fixed_sizes(s))[share % 2 :: 2]:
-                sizes.pop(size, None)
+            for number, size in enumerate(fixed_sizes(s)):
+                if number % 3 != share % 3:
+                    sizes.pop(size, None)
         if at_few_sizes or quick:
             sizes = few(sizes, image, s, None if every_step or quick else share + len(options))
         for size, spelling in sorted(sizes.items()):
