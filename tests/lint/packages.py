@@ -4,7 +4,7 @@
 every Debian (essential and required packages, apt, git): not from what else this machine happens to have.
 
 Shell is read by shfmt, with the scripts in here-documents and after -c and --run; Python by ast: the lists that are given
-to subprocess. A command whose name is not written out is not seen.
+to subprocess, and others of words alone that begin with a program. A command whose name is not written out is not seen.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,6 +142,12 @@ def literal(word: dict | None) -> str | None:
     return text
 
 
+def is_command(node: ast.List) -> bool:
+    """Words that begin with a program that this machine has."""
+    words = [word.value for word in node.elts if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+    return 0 < len(words) == len(node.elts) and bool(shutil.which(words[0]))
+
+
 def python_uses(text: str) -> Iterator[Use]:
     tree = ast.parse(text)
     own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -151,6 +158,8 @@ def python_uses(text: str) -> Iterator[Use]:
             lists = node.args[:1] if called in CALLS else []
             if called in own:  # run("sgdisk", ...)
                 lists = [each for each in lists if isinstance(each, ast.Constant)]
+        elif isinstance(node, ast.List) and is_command(node):  # handed to a function of the script's own
+            lists = [node]
         elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in LISTS:
             lists = [node.value]
         for first in lists:
