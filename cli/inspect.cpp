@@ -3,6 +3,7 @@
 
 #include "core/report/inspection.h"
 #include "core/source/open_source.h"
+#include "core/stream/image_stream.h"
 
 #include <memory>
 
@@ -18,7 +19,11 @@ struct InspectCommand {
 
 Exit inspect_disk(const InspectCommand& options)
 {
-  const Inspection inspection = inspect(*open_source(options.disk), options.sector_size.reading.sector_size_bytes);
+  const auto sector_size_bytes = options.sector_size.reading.sector_size_bytes;
+  const auto stream = is_stream(options.disk) ? open_stream(options.disk, options.sector_size.reading, "") : nullptr;
+  Inspection inspection = inspect(stream ? *stream->head() : *open_source(options.disk), sector_size_bytes);
+  if (stream)
+    inspection.warnings.emplace_back("only the beginning was read: the end is shown as the primary table describes it");
   print(options.json ? to_json(inspection) : to_text(inspection, stdout_style()));
   if (inspection.table)
     return Exit::same;

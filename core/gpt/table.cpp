@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/gpt/table_warnings.h"
 #include "core/gpt/which_backup.h"
+#include "core/source/what_it_is.h"
 
 #include <array>
 #include <iterator>
@@ -84,12 +85,17 @@ bool same_disk(const Header& a, const Header& b)
          a.array_crc32() == b.array_crc32();
 }
 
+std::string joined(const std::string& sentence)
+{
+  return sentence.empty() ? "" : "; " + sentence;
+}
+
 /// "; a; b"
 std::string joined(const std::vector<std::string>& sentences)
 {
   std::string text;
   for (const std::string& sentence : sentences)
-    text += "; " + sentence;
+    text += joined(sentence);
   return text;
 }
 
@@ -119,9 +125,10 @@ std::string what_backup_gives(const FoundTables& found)
   const bool backup_serves = found.backup && found.backup->valid();
   const std::string explained = joined(explain_damage(image, found)) + joined(stray_warnings(found, nullptr));
   if (!found.primary.header.has_signature() && !backup_serves)
-    refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}", image.name(), found.sector_size_bytes,
+    refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}{}", image.name(), found.sector_size_bytes,
            describe(found.primary.problems.front()),
-           found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors", explained);
+           found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors", explained,
+           joined(what_it_is(image)));
   const std::string text =
       message("{}: {}; {}{}", image.name(), describe(found.primary), what_backup_gives(found), explained);
   if (backup_serves && !found.rival)
@@ -189,7 +196,8 @@ FoundTables find_tables(const Source& image, std::optional<std::uint32_t> sector
       if (auto found = find_tables_at(image, size))
         tried.push_back(std::move(*found));
   if (tried.empty())
-    refuse("{}: no GPT: {} bytes long, too short for an MBR and a header", image.name(), image.size_bytes());
+    refuse("{}: no GPT: {} bytes long, too short for an MBR and a header{}", image.name(), image.size_bytes(),
+           joined(what_it_is(image)));
 
   const auto best = std::ranges::max_element(tried, {}, credit);
   best->sector_size_was_given = sector_size_bytes.has_value();

@@ -3,6 +3,7 @@
 
 #include "core/gpt/mbr.h"
 #include "core/gpt/table_warnings.h"
+#include "core/source/what_it_is.h"
 #include "core/text.h"
 
 #include <fmt/core.h>
@@ -173,6 +174,9 @@ Inspection inspect(const Source& image, std::optional<std::uint32_t> sector_size
     add(inspection.warnings, explain_damage(image, tables));
   if (!inspection.table)
     add(inspection.warnings, stray_warnings(tables, nullptr));
+  if (!inspection.table && !tables.primary.header.has_signature())
+    if (std::string known = what_it_is(image); !known.empty())
+      inspection.warnings.push_back(std::move(known));
   complete(inspection);
   return inspection;
 }

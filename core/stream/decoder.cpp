@@ -7,7 +7,6 @@
 #include <archive.h>
 #include <zlib.h>
 
-#include <array>
 #include <cerrno>
 #include <exception>
 #include <new>
@@ -17,22 +16,6 @@ namespace gptgrow {
 namespace {
 
 constexpr std::size_t kBufferBytes = 256 * 1024;
-
-struct Magic {
-  Compression compression;
-  std::string_view bytes;
-};
-
-constexpr std::array<Magic, 6> kMagics{{
-    {Compression::gzip, "\x1f\x8b\x08"},
-    {Compression::bzip2, "BZh"},
-    {Compression::xz, std::string_view("\xfd"
-                                       "7zXZ\0",
-                                       6)},
-    {Compression::zstd, "\x28\xb5\x2f\xfd"},
-    {Compression::zstd, "\x50\x2a\x4d\x18"},  // a skippable frame, as pzstd begins
-    {Compression::lz4, "\x04\x22\x4d\x18"},
-}};
 
 /// Reads through a buffer, and knows how far it came.
 class Feed {
@@ -229,6 +212,13 @@ private:
     struct archive_entry* entry = nullptr;
     const int result = ::archive_read_next_header(archive_.get(), &entry);
     check(result);
+    // It looks for what to decompress by itself, again in what comes out. One of its filters is no decompressor.
+    const int layers = ::archive_filter_count(archive_.get()) - 1;
+    if (layers < 1)
+      feed_.refuse_damaged(compression_, feed_.offset(), "it ends before its first block");
+    if (layers > 1)
+      refuse("{}: {} data inside {} data; unpack it to a file", feed_.name(), name_of(compression_),
+             name_of(compression_));
     if (result == ARCHIVE_EOF)
       end();
   }
@@ -264,28 +254,6 @@ private:
 };
 
 }  // namespace
-
-std::string_view name_of(Compression compression)
-{
-  switch (compression) {
-  case Compression::gzip: return "gzip";
-  case Compression::bzip2: return "bzip2";
-  case Compression::xz: return "xz";
-  case Compression::zstd: return "zstd";
-  case Compression::lz4: return "lz4";
-  case Compression::none: break;
-  }
-  return "raw";
-}
-
-Compression compression_of(std::span<const std::byte> head)
-{
-  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
-  for (const Magic& magic : kMagics)
-    if (text.starts_with(magic.bytes))
-      return magic.compression;
-  return Compression::none;
-}
 
 std::unique_ptr<Decoder> make_decoder(Compression compression, const std::string& name, ReadMore read_more)
 {

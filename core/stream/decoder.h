@@ -2,19 +2,12 @@
 // The bytes inside a compressed file or pipe.
 #pragma once
 
+#include "core/source/compression.h"
 #include "core/stream/input.h"
 
 #include <functional>
-#include <string_view>
 
 namespace gptgrow {
-
-enum class Compression { none, gzip, bzip2, xz, zstd, lz4 };
-
-std::string_view name_of(Compression compression);
-
-/// Which one a file that begins with `head` has; none: it is no compressed file that can be read.
-Compression compression_of(std::span<const std::byte> head);
 
 class Decoder {
 public:

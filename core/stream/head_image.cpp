@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/gpt/table.h"
 #include "core/gpt/table_warnings.h"
+#include "core/source/what_it_is.h"
 
 #include <algorithm>
 
@@ -82,6 +83,11 @@ void HeadImage::find_table(const ReadNext& read_next, std::optional<std::uint32_
   }
   if (!first_problem)
     refuse("{}: no GPT: {} bytes long, too short for an MBR and a header", name_, head_.size());
+  if (first_problem->field == "signature") {
+    (void)read_until(kRecognizedBytes, read_next);
+    if (const std::string known = what_it_is(*this); !known.empty())
+      refuse("{}: no GPT: {}; {}", name_, describe(*first_problem), known);
+  }
   refuse(
       "{}: no valid primary GPT: {}; what is read once must have one; a file that is unpacked may be served from its "
       "backup",
