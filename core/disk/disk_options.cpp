@@ -7,6 +7,12 @@
 
 namespace gptgrow {
 
+namespace {
+
+constexpr std::string_view kSmallest = "min";
+
+}  // namespace
+
 bool DiskOptions::set(std::string_view key, std::string_view value)
 {
   const auto text = [&](std::string& target) {
@@ -47,6 +53,9 @@ WantedSize wanted_size(const DiskOptions& options, const Source& image)
 {
   if (options.size.empty() == options.reference.empty())
     refuse("{} given, expected exactly one of size and reference", options.size.empty() ? "neither" : "both");
+  if (options.size == kSmallest)
+    return smallest_size(
+        image, choose_table(image, find_tables(image, options.reading.sector_size_bytes), options.reading.table));
   if (options.reference.empty())
     return {parse_size(options.size).resolve(image.size_bytes())};
   return size_of(*open_source(options.reference));

@@ -212,6 +212,15 @@ WantedSize size_of(const Source& reference)
   return {reference.size_bytes(), reference.name(), reference.device_sector_size_bytes()};
 }
 
+WantedSize smallest_size(const Source& image, const Table& table)
+{
+  const Tail tail = tail_of(table);
+  const Lba last = moved(tail.header, next_fit(table, tail, -tail.header).delta);
+  if (last > max_lba(table.sector_size_bytes))
+    refuse("{}: no size is possible: its partitions end at the last byte that there can be", image.name());
+  return {(last.value + 1) * table.sector_size_bytes};
+}
+
 Layout plan_layout(const Source& image, const Table& table, const WantedSize& size, const Policy& policy)
 {
   const std::uint64_t size_bytes = size.bytes;

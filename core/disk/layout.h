@@ -34,6 +34,9 @@ struct WantedSize {
 /// Throws Error when it is 0 bytes long.
 WantedSize size_of(const Source& reference);
 
+/// The smallest size of which plan_layout() can make a disk. Throws Error when there is none.
+WantedSize smallest_size(const Source& image, const Table& table);
+
 /// Plans a disk of `size` from `image` and its `table`. Throws Error when the size is no multiple of the sector
 /// size, too small or too large, or when the image lacks bytes of a partition.
 Layout plan_layout(const Source& image, const Table& table, const WantedSize& size, const Policy& policy);

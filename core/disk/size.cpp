@@ -53,7 +53,7 @@ Size parse_size(std::string_view text)
   const auto unit = unit_size_bytes({end, body.data() + body.size()});
   if (error == std::errc::invalid_argument || !unit)
     refuse("size \"{}\": expected a number with K, M, G, T, P or E (powers of 1024), KB, MB, ... (powers of 1000), "
-           "s (512-byte sectors) or no unit (bytes); +SIZE adds to the image's size",
+           "s (512-byte sectors) or no unit (bytes); +SIZE adds to the image's size, min is the smallest that fits",
            text);
   if (error == std::errc::result_out_of_range || __builtin_mul_overflow(number, *unit, &number))
     refuse("size \"{}\": more than {} bytes, the largest possible", text, kMaxDiskSizeBytes);
