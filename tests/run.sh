@@ -49,17 +49,24 @@ sanitized() { # sanitized PRESET TEST...
 }
 
 fuzz() {
-  local corpus
-  corpus=build/corpus
+  local fuzzer corpus=build/corpus status=0
   rm -rf "$corpus"
-  mkdir "$corpus"
-  build fuzz plan-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
-  if ! build/fuzz/tests/fuzz/plan-fuzzer -max_total_time=30 -max_len=100000 -print_final_stats=1 \
-    -artifact_prefix=build/ "$corpus" 2>build/fuzz.log; then
-    tail -n 50 build/fuzz.log
-    return 1
-  fi
-  grep -E '^stat::number_of_executed_units' build/fuzz.log
+  build fuzz plan-fuzzer stream-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
+  for fuzzer in plan stream; do
+    build/fuzz/tests/fuzz/$fuzzer-fuzzer -max_total_time=30 -max_len=100000 -print_final_stats=1 \
+      -artifact_prefix=build/ "$corpus/$fuzzer" 2>build/$fuzzer-fuzzer.log &
+  done
+  for fuzzer in plan stream; do
+    wait -n || status=$?
+  done
+  for fuzzer in plan stream; do
+    if [ $status = 0 ]; then
+      echo "$fuzzer: $(sed -n 's/^stat::number_of_executed_units: *//p' build/$fuzzer-fuzzer.log) inputs"
+    else
+      tail -n 50 build/$fuzzer-fuzzer.log
+    fi
+  done
+  return $status
 }
 
 # A virtual machine keeps one processor busy: it runs beside the steps that follow.
@@ -92,10 +99,10 @@ for step; do
     basic) check "tests of all behaviours" basic ;;
     sanitizers)
       check "under AddressSanitizer and UndefinedBehaviorSanitizer" \
-        sanitized asan core-tests repair-tests restore-tests plugin/parallel_clients plugin/bytes
+        sanitized asan core-tests repair-tests restore-tests stream-tests plugin/parallel_clients plugin/bytes
       check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
       ;;
-    fuzz) check "30 seconds of fuzzing" fuzz ;;
+    fuzz) check "30 seconds of fuzzing each" fuzz ;;
     lint) check "what linters find" tests/lint.sh ;;
     vm) start_vm ;;
     *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;

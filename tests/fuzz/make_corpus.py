@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes the fixed seed corpus of the planner's fuzzer into a directory: make_corpus.py DIR
+"""Writes the fixed seed corpora of the fuzzers into a directory each: make_corpus.py DIR
 
-An input is 8 bytes of size, a byte of options (plan_fuzzer.cpp says which) and a small image.
+DIR/plan: 8 bytes of size, a byte of options (plan_fuzzer.cpp says which) and a small image. DIR/stream: 4 bytes of the
+target's size and such an image, as it is and packed by each packer, in one part and in two.
 """
 
 from __future__ import annotations
 
 import struct
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -41,9 +43,22 @@ IMAGES = {
 OPTIONS = {"grow": (1 << 20, RELATIVE), "own": (0, RELATIVE | MEND_CRCS), "shrink": (18 * 512, 2), "backup": (1 << 40, 1)}
 
 
+PACKERS = (["gzip", "-n"], ["bzip2"], ["xz"], ["zstd", "-q", "--check"], ["lz4", "-q", "-c"])
+
+
+def packed(image: bytes):
+    yield "raw", image
+    for packer in PACKERS:
+        def pack(part: bytes, packer: list[str] = packer) -> bytes:
+            return subprocess.run(packer, input=part, stdout=subprocess.PIPE, check=True).stdout
+        yield packer[0], pack(image)
+        yield f"{packer[0]}-parts", pack(image[:3000]) + pack(image[3000:])
+
+
 def main() -> None:
-    target = Path(sys.argv[1])
-    target.mkdir(parents=True, exist_ok=True)
+    plan, stream = (Path(sys.argv[1], name) for name in ("plan", "stream"))
+    plan.mkdir(parents=True)
+    stream.mkdir()
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "image")
         for image_name, disk in IMAGES.items():
@@ -51,9 +66,15 @@ def main() -> None:
                 disk.write(path)
                 if damage:
                     flip(path, disk.sector_size + 60 if damage == "no-primary" else disk.size - disk.sector_size + 60)
+                image = path.read_bytes()
                 for option_name, (size, flags) in OPTIONS.items():
                     name = "-".join(filter(None, (image_name, damage, option_name)))
-                    (target / name).write_bytes(struct.pack("<QB", size, flags) + path.read_bytes())
+                    (plan / name).write_bytes(struct.pack("<QB", size, flags) + image)
+                if damage == "no-primary":
+                    continue
+                for number, (how, file) in enumerate(packed(image)):
+                    size = (len(image), 500_000, len(image) - disk.sector_size * 4)[number % 3]
+                    (stream / "-".join(filter(None, (image_name, damage, how)))).write_bytes(struct.pack("<I", size) + file)
 
 
 main()

@@ -6,9 +6,9 @@
 // made right first, so that it gets past them.
 #include "core/disk/disk_options.h"
 #include "core/error.h"
+#include "tests/fuzz/require.h"
 
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 
 #include <sys/mman.h>
@@ -19,16 +19,6 @@ using namespace gptgrow;
 namespace {
 
 constexpr std::size_t kMaxImageSizeBytes = 1 << 20;
-
-void require(bool condition, const char* what)
-{
-  if (condition)
-    return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
-
-#define REQUIRE(condition) require(condition, #condition)
 
 /// Makes the CRCs of the header at `offset` and of its array right, where it has them.
 void mend_crcs(std::span<std::byte> image, std::size_t offset, std::size_t sector_size)
