@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "cli/choose_target.h"
 #include "cli/command.h"
 #include "cli/long_work.h"
 
@@ -49,17 +50,6 @@ TargetKind kind_of(const std::string& path)
 std::string in_quotes(const std::string& label)
 {
   return label.empty() ? "" : " \"" + escaped(label) + '"';
-}
-
-/// What `contents` are, in a word or two; empty: nothing is recognized.
-std::string summary(const Contents& contents)
-{
-  if (!contents.type.empty())
-    return contents.type;
-  if (contents.table_type.empty())
-    return "";
-  return contents.partitions.empty() ? fmt::format("an empty {} table", contents.table_type)
-                                     : contents.table_type + " partitions";
 }
 
 std::string words(const TargetKind& kind, bool is_new)
@@ -238,6 +228,8 @@ Restore open_restore(RestoreCommand& options)
   const bool is_once = !sha256.empty() || is_stream(options.image.file);
   const auto stream = is_once ? open_stream(options.image.file, options.image.reading, sha256) : nullptr;
   const auto image = stream ? stream->head() : open_source(options.image.file);
+  if (options.restore.target.empty())
+    options.restore.target = choose_target(image, options.image.reading);
   if (!options.image.size.empty() || !options.image.reference.empty())
     options.restore.size = wanted_size(options.image, *image);
   return stream ? Restore(stream, options.restore) : Restore(image, options.restore);
@@ -272,7 +264,7 @@ void add_restore(CLI::App& app, Run& run)
   CLI::App* command = app.add_subcommand("restore", "Write IMAGE to TARGET, as a disk of TARGET's size, and verify it");
   command->add_option("IMAGE", options->image.file, "A file or block device, also compressed; -: standard input")
       ->required();
-  command->add_option("TARGET", options->restore.target, "A block device, or a file")->required();
+  command->add_option("TARGET", options->restore.target, "A block device, or a file; none, at a terminal: asked for");
   add_size_options(*command, options->image, false);
   const auto set_free_space = [options](const std::string& value) {
     options->restore.free_space = parse_free_space(value);
