@@ -24,7 +24,6 @@ std::string transport_of(const std::string& folder)
                                    {"/ata", "sata"},
                                    {"/mmc", "mmc"},
                                    {"/virtio", "virtio"},
-                                   {"/loop", "loop"},
                                    {"/nbd", "nbd"},
                                    {"/host", "scsi"}})
     if (folder.find(part) != std::string::npos)

@@ -14,7 +14,7 @@ readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii 
 readonly kModulesOfSomeKernels="bcache linear"
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
   dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq
-  mdadm lvm dmsetup make-bcache mke2fs losetup unshare flock perl truncate"
+  mdadm lvm dmsetup make-bcache mke2fs losetup unshare flock perl truncate script"
 
 kernel_package() {
   apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1
