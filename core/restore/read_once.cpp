@@ -20,6 +20,7 @@ public:
 
   bool write(ByteRange range, std::span<const std::byte> bytes) override
   {
+    checksums_.put(range.offset, checksum(bytes));
     if (kept_ == kMostKept)
       return false;
     const std::span found = std::span(found_.get(), range.size);
@@ -37,11 +38,14 @@ public:
     monitor_.made_bytes = disk_bytes;
   }
 
+  Checksums finish() override { return std::move(checksums_); }
+
 private:
   const Source& target_;
   Monitor& monitor_;
   AlignedMemory buffer_ = make_aligned(kChunkBytes), found_ = make_aligned(kChunkBytes);
   std::size_t kept_ = 0;
+  Checksums checksums_;
 };
 
 }  // namespace

@@ -76,6 +76,11 @@ std::span<std::byte> StreamWriter::buffer()
 bool StreamWriter::write(ByteRange range, std::span<const std::byte> bytes)
 {
   start([this, range, bytes, buffer = filled_] {
+    const std::uint64_t sum = checksum(bytes);
+    {
+      const std::lock_guard lock(mutex_);
+      checksums_.put(range.offset, sum);
+    }
     if (!is_written(range) || !is_there(range, bytes))
       put(range, bytes);
     buffers_->give_back(buffer);
@@ -119,9 +124,10 @@ void StreamWriter::progress(std::uint64_t input_bytes, std::uint64_t disk_bytes)
   monitor_.made_bytes = disk_bytes;
 }
 
-void StreamWriter::finish()
+Checksums StreamWriter::finish()
 {
   wait_for_fewer_than(1);
+  return std::move(checksums_);
 }
 
 void StreamWriter::start(std::function<void()> work)

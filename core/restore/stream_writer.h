@@ -25,8 +25,7 @@ public:
   void zero(ByteRange range) override;
   void progress(std::uint64_t input_bytes, std::uint64_t disk_bytes) override;
 
-  /// Waits for all that is on its way. Throws what failed.
-  void finish();
+  Checksums finish() override;
 
 private:
   class Buffers;
@@ -47,6 +46,7 @@ private:
   std::mutex mutex_;             // of what follows
   std::condition_variable ended_;
   std::size_t under_way_ = 0;
+  Checksums checksums_;
   std::exception_ptr error_;
   boost::asio::thread_pool pool_;  // last: it uses the others
 };

@@ -7,7 +7,7 @@
 
 namespace gptgrow {
 
-std::uint64_t Checksums::checksum(std::span<const std::byte> bytes)
+std::uint64_t checksum(std::span<const std::byte> bytes)
 {
   return ::XXH3_64bits_withSeed(bytes.data(), bytes.size(), bytes.size());
 }
@@ -18,14 +18,13 @@ const Checksums::Sum* Checksums::find(std::uint64_t offset) const
   return found == sums_.end() || found->offset != offset ? nullptr : &*found;
 }
 
-void Checksums::put(ByteRange range, std::span<const std::byte> bytes)
+void Checksums::put(std::uint64_t offset, std::uint64_t checksum)
 {
-  const auto at = std::ranges::lower_bound(sums_, range.offset, {}, &Sum::offset);
-  const Sum sum{range.offset, checksum(bytes)};
-  if (at != sums_.end() && at->offset == range.offset)
-    *at = sum;
+  const auto at = std::ranges::lower_bound(sums_, offset, {}, &Sum::offset);
+  if (at != sums_.end() && at->offset == offset)
+    at->value = checksum;
   else
-    sums_.insert(at, sum);
+    sums_.insert(at, {offset, checksum});
 }
 
 std::optional<std::uint64_t> Checksums::last_before(std::uint64_t offset) const

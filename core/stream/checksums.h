@@ -11,16 +11,17 @@
 
 namespace gptgrow {
 
-/// XXH3, 64 bits, of chunks that were read in order of place.
+/// XXH3, 64 bits.
+std::uint64_t checksum(std::span<const std::byte> bytes);
+
+/// Of chunks, by where each begins.
 class Checksums {
 public:
-  void add(ByteRange range, std::span<const std::byte> bytes) { sums_.push_back({range.offset, checksum(bytes)}); }
-
-  /// Whether `bytes` are those that were added for a chunk that begins at `offset`; none: there was no such chunk.
+  /// Whether `bytes` are those that a checksum was put of, for a chunk that begins at `offset`; none: there was no such chunk.
   std::optional<bool> are_same(std::uint64_t offset, std::span<const std::byte> bytes) const;
 
-  /// The same, in any order; in the place of what was added for the same offset.
-  void put(ByteRange range, std::span<const std::byte> bytes);
+  /// In any order, though soon if it is nearly that of place; in the place of what was put for the same offset.
+  void put(std::uint64_t offset, std::uint64_t checksum);
 
   /// Where the last chunk begins that begins at or before `offset`; none: there is none.
   std::optional<std::uint64_t> last_before(std::uint64_t offset) const;
@@ -34,7 +35,6 @@ private:
   };
 
   const Sum* find(std::uint64_t offset) const;
-  static std::uint64_t checksum(std::span<const std::byte> bytes);
 
   std::vector<Sum> sums_;  // by offset
 };

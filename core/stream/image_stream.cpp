@@ -109,7 +109,9 @@ try {
   };
   while (receiving.step(read)) {}
   check_sha256();
-  return std::make_shared<StreamedImage>(head_, receiving.finish(), target);
+  StreamedImage::Parts parts = receiving.finish();
+  parts.checksums = sink.finish();
+  return std::make_shared<StreamedImage>(head_, std::move(parts), target);
 } catch (const Stopped&) {
   return nullptr;
 }

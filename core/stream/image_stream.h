@@ -2,6 +2,7 @@
 // An image that is read once: a compressed file, or a pipe.
 #pragma once
 
+#include "core/stream/checksums.h"
 #include "core/stream/decoder.h"
 #include "core/stream/sha256.h"
 #include "core/stream/streamed_image.h"
@@ -24,6 +25,9 @@ public:
 
   /// How many bytes were read of the file or pipe, and of the disk that comes out of it.
   virtual void progress(std::uint64_t input_bytes, std::uint64_t disk_bytes) = 0;
+
+  /// Waits for all that is on its way. The checksums of what write() was given. Throws what failed.
+  virtual Checksums finish() = 0;
 };
 
 class ImageStream {

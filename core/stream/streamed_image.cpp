@@ -91,7 +91,7 @@ void StreamedImage::settle_checksums(const Disk& disk)
     }
   });
   for (const auto& [chunk, bytes] : cut)
-    parts_.checksums.put(chunk, bytes);
+    parts_.checksums.put(chunk.offset, checksum(bytes));
 }
 
 Extent StreamedImage::extent(ByteRange range) const

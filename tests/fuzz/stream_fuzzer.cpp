@@ -41,6 +41,7 @@ public:
   {
     REQUIRE(bytes.data() == buffer_.data() && bytes.size() == range.size && !is_zero(bytes));
     std::ranges::copy(bytes, take(range).begin());
+    checksums_.put(range.offset, checksum(bytes));
     return false;
   }
 
@@ -52,6 +53,8 @@ public:
     disk_bytes_ = disk_bytes;
     stop_ = disk_bytes > kMaxDiskBytes;
   }
+
+  Checksums finish() override { return checksums_; }
 
 private:
   /// Where `range` is: behind all that came before.
@@ -67,6 +70,7 @@ private:
   std::vector<std::byte> buffer_ = std::vector<std::byte>(512 << 10);
   std::uint64_t end_ = 0, disk_bytes_ = 0;
   std::atomic<bool> stop_ = false;
+  Checksums checksums_;
 };
 
 /// The disk inside `file`, as its decoder alone gives it.

@@ -31,6 +31,7 @@ public:
   bool write(ByteRange range, std::span<const std::byte> bytes) override
   {
     std::ranges::copy(bytes, bytes_.begin() + static_cast<std::ptrdiff_t>(range.offset));
+    checksums_.put(range.offset, checksum(bytes));
     written.push_back(range);
     return false;
   }
@@ -45,7 +46,10 @@ public:
     stop = disk_bytes >= stop_at;
   }
 
+  Checksums finish() override { return checksums_; }
+
 private:
+  Checksums checksums_;
   std::string name_ = "target";
   std::vector<std::byte> bytes_, buffer_ = std::vector<std::byte>(1 << 20);
 };
