@@ -125,7 +125,7 @@ void add_disk_options(CLI::App& app, DiskOptions& options)
 void add_size_options(CLI::App& app, DiskOptions& options, bool needed)
 {
   CLI::Option_group* group = app.add_option_group("size");
-  add_key(*group, options, "size", "Size of the disk: bytes, or with K, M, G, T, ..., KB, ..., s; +SIZE is added")
+  add_key(*group, options, "size", "Size of the disk: bytes, or with K, M, G, T, ..., KB, ..., s; +SIZE is added; min")
       ->type_name("SIZE");
   add_key(*group, options, "reference", "The size of this file or block device")->type_name("PATH");
   group->require_option(needed ? 1 : 0, 1);

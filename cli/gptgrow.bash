@@ -15,7 +15,8 @@ _gptgrow() {
     --old-backup) offered="zero keep" ;;
     --truncated) offered="refuse allow" ;;
     --free-space) offered="discard zero keep" ;;
-    --size | --slot | --move) return ;;
+    --size) offered=min ;;
+    --slot | --move) return ;;
     *)
       if [ -z "$command" ]; then
         offered=$("${COMP_WORDS[0]}" --help 2>/dev/null | sed -n '/^Subcommands/,$s/^  \([a-z][a-z]*\) .*/\1/p')

@@ -28,7 +28,7 @@ constexpr const char kUsage[] =
     "Mounts a raw GPT disk image as a disk of any size, read-only, its backup GPT in place.\n"
     "\n"
     "    -o size=SIZE                   Size of the disk: bytes, or with K, M, G, T, P, E, KB, MB, ..., or s;\n"
-    "                                   +SIZE is relative to the image.\n"
+    "                                   +SIZE is relative to the image, min the smallest that fits.\n"
     "    -o reference=PATH              The size of this file or block device instead.\n"
     "    -o sector-size=512|4096        Logical sector size (default: found from the image).\n"
     "    -o table=primary|backup        GPT to serve from (default: primary).\n"

@@ -170,7 +170,8 @@ struct nbdkit_plugin plugin = {
     .config_complete = gptgrow_config_complete,
     .config_help = "[file=]IMAGE                (required) The raw disk image, a file or block device.\n"
                    "size=SIZE                   Size of the served disk: bytes, or with K, M, G, T, P, E,\n"
-                   "                            KB, MB, ..., or s; +SIZE is relative to the image.\n"
+                   "                            KB, MB, ..., or s; +SIZE is relative to the image,\n"
+                   "                            min the smallest that fits.\n"
                    "reference=PATH              Serve the size of this file or block device instead.\n"
                    "sector-size=512|4096        Logical sector size (default: found from the image).\n"
                    "table=primary|backup        GPT to serve from (default: primary).\n"

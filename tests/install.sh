@@ -11,10 +11,10 @@ boost=libboost-dev
 build="cmake g++ $boost libarchive-dev libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev libssl-dev liburing-dev
   libxxhash-dev nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
-test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio dmsetup
-  e2fsprogs fio flake8 fuse3 gcovr gddrescue kmod libclang-rt-dev lvm2 lz4 mandoc mdadm nbd-client parted pigz procps python3
-  python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace syslinux xfsprogs xz-utils
-  zstd"
+test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
+  cryptsetup-bin dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage kmod libclang-rt-dev lvm2 lz4 mandoc mdadm
+  nbd-client parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace
+  syslinux xfsprogs xz-utils zstd"
 
 print=
 [ "${1:-}" != --print ] || { print=yes; shift; }

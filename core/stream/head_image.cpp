@@ -81,11 +81,13 @@ void HeadImage::find_table(const ReadNext& read_next, std::optional<std::uint32_
     if (!first_problem || problem->field != "signature")
       first_problem = problem;
   }
-  if (!first_problem)
-    refuse("{}: no GPT: {} bytes long, too short for an MBR and a header", name_, head_.size());
-  if (first_problem->field == "signature") {
+  if (!first_problem || first_problem->field == "signature") {
     (void)read_until(kRecognizedBytes, read_next);
-    if (const std::string known = what_it_is(*this); !known.empty())
+    const std::string known = what_it_is(*this);
+    if (!first_problem)
+      refuse("{}: no GPT: {} bytes long, too short for an MBR and a header{}{}", name_, head_.size(),
+             known.empty() ? "" : "; ", known);
+    if (!known.empty())
       refuse("{}: no GPT: {}; {}", name_, describe(*first_problem), known);
   }
   refuse(
