@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The disk that is served: an image, seen through a layout; itself a source.
+// The disk as it shall be, which is served, or restored: the image's bytes, zeros where it has none, and the GPT moved to the
+// new end. An image, seen through a layout; itself a source.
 #pragma once
 
 #include "core/disk/layout.h"

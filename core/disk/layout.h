@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The planner: which byte of the served disk comes from where. The tail of the disk (LastUsableLBA, the backup array,
-// the backup header) moves rigidly with the end of the disk; every other byte is the image's own.
+// the backup header) moves rigidly with the end of the disk; every other byte is the image's own, or zero.
 #pragma once
 
 #include "core/disk/regions.h"

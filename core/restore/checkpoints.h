@@ -14,8 +14,7 @@
 namespace gptgrow {
 
 /// While it lives, flushes the target every few seconds, and saves the map of what was written before that. What fails
-/// there sets the monitor's stop, and comes out of finish(). The map may be read without a lock where nothing else adds to
-/// it.
+/// there sets the monitor's stop, and comes out of finish(). The map may be read without a lock while no thread adds to it.
 class Checkpoints {
 public:
   /// An empty `path`: the map is not saved. All must outlive this.
@@ -24,7 +23,7 @@ public:
   /// `range` is written. Any thread may call.
   void add(ByteRange range);
 
-  /// For the last time.
+  /// Flushes and saves for the last time. Throws what failed, now or before.
   void finish();
 
 private:

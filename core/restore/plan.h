@@ -16,19 +16,19 @@ struct TargetBefore {
 };
 
 struct RestorePlan {
-  Gpt gpt;  // what is served
+  Gpt gpt;  // what will be on the target
 
-  /// Where a table may be, of sectors of either size. They become zeros, in this order; in the last one, at byte 0, the mark
-  /// of an unfinished restore comes to where the primary header will be.
+  /// Where a table may be, of sectors of either size. They become zeros, in this order. The last one begins at byte 0; it is
+  /// written with the mark of an unfinished restore in it, where the primary header will be.
   std::vector<ByteRange> wiped;
 
   /// Of what was there before, in the free space: they become zeros too.
   std::vector<Signature> stale_signatures;
 
-  /// All that needs space in a file: of a hole, what is not whole blocks is written as zeros.
+  /// All that needs space in a file: data, the table, and the ends of holes that are no whole blocks of its file system.
   std::vector<ByteRange> needs_space;
 
-  /// What is not filled: the table has its own time, a new file has all holes already, free space may be kept.
+  /// What Filling leaves alone: the table comes later, a new file has all holes already, free space may be kept.
   std::vector<ByteRange> not_filled;
 
   /// The structures of the table, in the order in which they are written; each step is durable before the next begins.

@@ -15,13 +15,13 @@ inline constexpr std::size_t kIdLength = 36;
 /// What makes a restore the same one. The id is also on the target while the restore is unfinished.
 struct RestoreIdentity {
   std::string id;
-  std::string image;  // size, and when or by what its content was last seen to change, and more: image_identity()
+  std::string image;              // its size, and what tells that it was changed since: see image_state.h
   std::uint64_t size_bytes = 0;   // of the served disk
   std::uint32_t table_crc32 = 0;  // of the served table, which the options for reading the image change too
   std::string free_space;         // what becomes of it
 };
 
-/// Bytes that are on the target, durably.
+/// Bytes that are written. In a file there are only such as were flushed before it was saved.
 class ProgressMap {
 public:
   explicit ProgressMap(RestoreIdentity identity) : identity_(std::move(identity)) {}
@@ -30,6 +30,7 @@ public:
 
   void add(ByteRange range);
 
+  /// Something else is to come there after all.
   void remove(ByteRange range);
 
   /// Nothing is done.
@@ -38,7 +39,7 @@ public:
   /// The first byte at or behind `offset` that is not done; size_bytes when all are.
   std::uint64_t first_missing(std::uint64_t offset) const;
 
-  /// The end of the bytes that are not done, from such a byte on.
+  /// The first byte behind `offset`, which is not done, that is; size_bytes when none is.
   std::uint64_t missing_end(std::uint64_t offset) const;
 
 private:

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // An image onto a disk, in an order that never leaves a valid table over incomplete data:
 //
-//   1. what may want for space: the map, and the space of a file
+//   1. what may fail for lack of space: the map, and the blocks of a file
 //   2. both tables of the target are wiped, at the places of either sector size
-//   3. signatures of what was there before, in the space that the image does not reach
-//   4. holes, that space, data
+//   3. signatures of what was there before, in the free space: behind the image and all partitions
+//   4. holes, free space, data
 //   5. the backup GPT
 //   6. the primary GPT
 //   7. the MBR
 //
-// each durable before the next begins. An image that is read once takes the place of 4: its data are written while they
-// pass, and then what only its end could tell. While it is unfinished, a text in the place of the primary header says so. From 5
-// on, a tool may see a valid table: all data is there then, and only the primary or the MBR may be missing yet.
+// each durable before the next begins. From 2 on until the primary GPT is written, a mark in its place says that a restore is
+// unfinished, and which. From 5 on, a tool may see a valid table: all data is there then, and only the primary or the MBR may be
+// missing yet.
+//
+// An image that can be read only once (compressed, or a pipe) is known by its head until its end has passed. 1 to 3 go by the
+// head; its data are written as they come; then the final table is planned, and what is left of 4 is done, then 5 to 7.
+//
+// With the map of the same restore, 1 to 3 were done already, and 4 does only what the map lacks.
 #pragma once
 
 #include "core/restore/monitor.h"
@@ -25,7 +30,7 @@ namespace gptgrow {
 
 struct RestoreOptions {
   Reading reading;
-  std::optional<WantedSize> size;  // only for a file that is to be made, or to be sure
+  std::optional<WantedSize> size;  // of a file that is to be made; a target that is there must have it
   std::string target;
   FreeSpace free_space = FreeSpace::discard;
   std::string map_path;  // empty: no map
@@ -39,12 +44,13 @@ public:
   /// Of an image that is read once, and of which only the head is known yet.
   Restore(std::shared_ptr<ImageStream> stream, const RestoreOptions& options);
 
-  /// Before run(), of an image that is read once, what it is likely to become.
+  /// What will be written. Before run(), of an image that is read once, as its head describes it: the end may be another.
   const Disk& disk() const { return *disk_; }
   bool makes_file() const { return !target_; }
   bool resumes() const { return resumes_; }
 
-  /// What the map says that an earlier run wrote, and run() does not look at: data, and what was made zeros.
+  /// What an earlier run wrote, says the map: data, and what was made zeros. run() passes it over; of an image that is read
+  /// once, it compares that with what comes, and writes what differs.
   std::uint64_t earlier_bytes() const { return earlier_bytes_; }
 
   /// What the target holds now; nothing for a file that is to be made.
@@ -56,15 +62,16 @@ public:
   /// Why the target might be held, or be the image, all the same: what cannot be seen, a sentence each.
   const std::vector<std::string>& unseen() const { return unseen_; }
 
-  /// Does it all. False: stopped before the table was written. Not to be called twice. The map is gone when all is done.
+  /// Does 1 to 7, and does not verify. False: stopped before 5. Throws what failed; state() tells how far it came. The map is
+  /// gone when all is done. Not to be called twice.
   bool run(Monitor& monitor);
 
   /// How far run() came.
   enum class State {
     untouched,      // every byte is as it was
     wiping,         // the old table may be there, whole or in part
-    incomplete,     // no valid table
-    writing_table,  // all but the table is there
+    incomplete,     // no valid table, and not all of the data
+    writing_table,  // all data, and perhaps not the whole table
     complete,
   };
   State state() const { return state_; }

@@ -10,8 +10,9 @@ namespace gptgrow {
 
 RestoreIdentity identity_of(const Disk& disk, const Gpt& gpt, FreeSpace free_space);
 
-/// Refuses a `map` of another restore, and a `target` that does not hold what that one left there. `target` is none where there
-/// is none of that name; both names are for messages.
+/// Throws Error unless `map` is of the restore that `identity` is of, and `target` still has its id in the mark of an unfinished
+/// restore, or some of exactly this `gpt` (it was cut off while that was written). `target` is none where there is none of that
+/// name; both names are for messages.
 void check_resumable(const ProgressMap& map, const std::string& map_path, const RestoreIdentity& identity,
                      const Gpt& gpt, const Source* target, const std::string& target_name,
                      const std::string& image_name);

@@ -15,8 +15,8 @@ namespace gptgrow {
 
 class StreamWriter : public Sink {
 public:
-  /// What `map` has is written already, and is written again only where something else is there: a table that an earlier run
-  /// came to may lie over it. `is_new`: the target is one hole. All must outlive this.
+  /// What `map` has is read back, and written again only where it differs: when the image is longer than the target, an earlier
+  /// run may have written its backup table over it. `is_new`: the target is a new file, one hole. All must outlive this.
   StreamWriter(DeviceTarget& target, bool is_new, const ProgressMap& map, Checkpoints& checkpoints, Monitor& monitor);
   ~StreamWriter() override;
 

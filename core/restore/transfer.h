@@ -15,14 +15,14 @@ namespace gptgrow {
 /// How requests are kept in flight.
 enum class Engine {
   io_uring,  // past the target's page cache, by one thread
-  threads,   // a request for each; past the page cache too, where the target can do that
+  threads,   // each waits for its own request; past the page cache too, where the target can do that
 };
 
 /// Failed system calls are std::system_error, with the path and the byte where it failed; the first one is thrown when all
 /// that was in flight has ended.
 class Transfer {
 public:
-  /// Both functions are called by one thread at a time, in no order of threads. Chunks come from first_chunk().
+  /// Both functions are called by one thread at a time, whichever that is. Chunks come from first_chunk().
   using Next = std::function<std::optional<Piece>()>;
   using Done = std::function<void(const Piece&)>;
 

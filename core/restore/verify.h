@@ -12,8 +12,10 @@
 namespace gptgrow {
 
 struct VerifyOptions {
-  bool data = true;                      // data and holes, not only the table
-  const Checksums* checksums = nullptr;  // of data that cannot be read again
+  bool data = true;  // data and holes, not only the table
+  const Checksums* checksums =
+      nullptr;              // of the data; needed where `disk` reads them from the target itself, as it does
+                            // when it is made of a StreamedImage
   bool free_space = false;  // also that there are zeros behind the image and all partitions, where it has nothing
 };
 
@@ -23,10 +25,10 @@ enum class CutOff {
   in_table,  // all data was there; some of the table is not
 };
 
-/// The first byte that differs.
+/// The first byte that differs, or the first of a chunk whose checksum does.
 struct Difference {
   std::uint64_t offset = 0;
-  std::uint64_t size = 1;  // more: it is one of so many, whose checksum differs; which one is not known
+  std::uint64_t size = 1;  // of that chunk: which of its bytes differ is not known
   Piece piece;
   std::optional<Entry> entry;  // the partition that it is in
   std::byte found{}, expected{};

@@ -20,7 +20,7 @@ public:
   /// Whether `bytes` are those that a checksum was put of, for a chunk that begins at `offset`; none: there was no such chunk.
   std::optional<bool> are_same(std::uint64_t offset, std::span<const std::byte> bytes) const;
 
-  /// In any order, though soon if it is nearly that of place; in the place of what was put for the same offset.
+  /// Replaces what was put for the same offset. Fast in nearly ascending order.
   void put(std::uint64_t offset, std::uint64_t checksum);
 
   /// Where the last chunk begins that begins at or before `offset`; none: there is none.

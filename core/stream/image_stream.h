@@ -17,7 +17,8 @@ public:
   /// Memory for a chunk, the same until write() has taken it.
   virtual std::span<std::byte> buffer() = 0;
 
-  /// `bytes`, in buffer(), belong to `range`. Returns whether they are to be kept in memory.
+  /// `bytes`, in buffer(), belong to `range`. Returns whether StreamedImage is to keep them in memory: what is not written
+  /// cannot be read from the target.
   virtual bool write(ByteRange range, std::span<const std::byte> bytes) = 0;
 
   /// `range` is zeros. It may be long.
@@ -39,8 +40,9 @@ public:
   const std::shared_ptr<const HeadImage>& head() const { return head_; }
   const Input& input() const { return *input_; }
 
-  /// Reads all of it. What is held, and what lies behind the end of `target`, does not get into the `sink`. Nothing: `stop`
-  /// became true. Throws Error for a file that is damaged, or has not the checksum. Not to be called twice.
+  /// Reads all of it. What is kept in memory (where a table may be), and what lies behind the end of `target`, does not get
+  /// into the `sink`. Nothing: `stop` became true. Throws Error for a file that is damaged, or that is neither itself nor
+  /// unpacked what the SHA-256 is of. Not to be called twice.
   std::shared_ptr<StreamedImage> receive(const Source& target, Sink& sink, const std::atomic<bool>& stop);
 
 private:

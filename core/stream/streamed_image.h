@@ -33,8 +33,9 @@ public:
   const Checksums& checksums() const { return parts_.checksums; }
   bool is_held(std::uint64_t offset) const;
 
-  /// Before any of what was written is overwritten: cuts the checksums as the pieces of `disk`, which is made of this, are cut.
-  /// Throws Error when what was written is not there any more.
+  /// Checksums were taken of chunks as they came; `disk`, which is made of this, cuts them elsewhere near its table. Reads such
+  /// chunks from the target, checks them, and takes new ones. To be called before any table is written. Throws Error when what
+  /// was written is not there any more.
   void settle_checksums(const Disk& disk);
 
   const std::string& name() const override { return head_->name(); }
