@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "core/gpt/table_warnings.h"
 #include "core/gpt/which_backup.h"
-#include "core/source/what_it_is.h"
+#include "core/source/looks_like.h"
 
 #include <array>
 #include <iterator>
@@ -128,7 +128,7 @@ std::string what_backup_gives(const FoundTables& found)
     refuse("{}: no GPT: primary header at LBA 1 (byte {}): {}{}{}{}", image.name(), found.sector_size_bytes,
            describe(found.primary.problems.front()),
            found.sector_size_was_given ? "" : "; neither for 512 nor for 4096-byte sectors", explained,
-           joined(what_it_is(image)));
+           joined(looks_like(image)));
   const std::string text =
       message("{}: {}; {}{}", image.name(), describe(found.primary), what_backup_gives(found), explained);
   if (backup_serves && !found.rival)
@@ -197,7 +197,7 @@ FoundTables find_tables(const Source& image, std::optional<std::uint32_t> sector
         tried.push_back(std::move(*found));
   if (tried.empty())
     refuse("{}: no GPT: {} bytes long, too short for an MBR and a header{}", image.name(), image.size_bytes(),
-           joined(what_it_is(image)));
+           joined(looks_like(image)));
 
   const auto best = std::ranges::max_element(tried, {}, credit);
   best->sector_size_was_given = sector_size_bytes.has_value();

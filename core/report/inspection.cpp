@@ -3,7 +3,7 @@
 
 #include "core/gpt/mbr.h"
 #include "core/gpt/table_warnings.h"
-#include "core/source/what_it_is.h"
+#include "core/source/looks_like.h"
 #include "core/text.h"
 
 #include <fmt/core.h>
@@ -175,7 +175,7 @@ Inspection inspect(const Source& image, std::optional<std::uint32_t> sector_size
   if (!inspection.table)
     add(inspection.warnings, stray_warnings(tables, nullptr));
   if (!inspection.table && !tables.primary.header.has_signature())
-    if (std::string known = what_it_is(image); !known.empty())
+    if (std::string known = looks_like(image); !known.empty())
       inspection.warnings.push_back(std::move(known));
   complete(inspection);
   return inspection;

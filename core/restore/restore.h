@@ -20,8 +20,8 @@
 #pragma once
 
 #include "core/restore/monitor.h"
-#include "core/restore/plan.h"
 #include "core/restore/progress_map.h"
+#include "core/restore/restore_plan.h"
 #include "core/stream/image_stream.h"
 #include "core/target/contents.h"
 #include "core/target/target.h"

@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "core/gpt/table.h"
 #include "core/gpt/table_warnings.h"
-#include "core/source/what_it_is.h"
+#include "core/source/looks_like.h"
 
 #include <algorithm>
 
@@ -83,7 +83,7 @@ void HeadImage::find_table(const ReadNext& read_next, std::optional<std::uint32_
   }
   if (!first_problem || first_problem->field == "signature") {
     (void)read_until(kRecognizedBytes, read_next);
-    const std::string known = what_it_is(*this);
+    const std::string known = looks_like(*this);
     if (!first_problem)
       refuse("{}: no GPT: {} bytes long, too short for an MBR and a header{}{}", name_, head_.size(),
              known.empty() ? "" : "; ", known);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/restore/plan.h"
+#include "core/restore/restore_plan.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/served_disk.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/source/what_it_is.h"
+#include "core/source/looks_like.h"
 
 #include "core/source/compression.h"
 #include "core/text.h"
@@ -123,7 +123,7 @@ std::string by_libblkid(const Readable& file)
 
 }  // namespace
 
-std::string what_it_is(const Source& source)
+std::string looks_like(const Source& source)
 {
   const std::vector<std::byte> head = read_bytes(source, clip({0, kRecognizedBytes}, source.size_bytes()));
   if (head.empty())

@@ -11,6 +11,6 @@ inline constexpr std::uint64_t kRecognizedBytes = 1024 * 1024;
 
 /// What `source` looks like, and what to do with it, in one sentence: "it looks like a qcow2 disk: ...". Empty: nobody knows. Damage
 /// and hostile bytes are no error. Failed system calls are std::system_error.
-std::string what_it_is(const Source& source);
+std::string looks_like(const Source& source);
 
 }  // namespace gptgrow
