@@ -5,10 +5,11 @@
 
 #include "core/error.h"
 #include "core/report/text_style.h"
-#include "core/restore/candidates.h"
+#include "core/target/medium.h"
 
 #include <iostream>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -41,33 +42,43 @@ std::string summary(const Contents& contents)
                                      : contents.table_type + " partitions";
 }
 
-std::string choose_target(const std::shared_ptr<const Source>& image, const Reading& reading)
+Candidate choose_target(const std::shared_ptr<const Source>& image, const Reading& reading)
 {
   if (!::isatty(STDIN_FILENO) || !::isatty(STDERR_FILENO))
     refuse("TARGET is needed: without a terminal, nobody can be asked for it");
-  std::vector<std::string> paths;
+  std::vector<Candidate> offered;
   std::string others;
   for (const Candidate& disk : candidates(image, reading)) {
     if (!disk.why_not.empty()) {
       others += "     " + line_of(disk) + "         not this one: " + escaped(disk.why_not) + '\n';
       continue;
     }
-    if (paths.empty())
+    if (offered.empty())
       say(message("Disks that can take {}:\n", image->name()));
-    paths.push_back(disk.path);
-    say(fmt::format("{:>3}  {}", paths.size(), line_of(disk)));
+    offered.push_back(disk);
+    say(fmt::format("{:>3}  {}", offered.size(), line_of(disk)));
   }
   if (!others.empty())
-    say((paths.empty() ? "" : "Others:\n") + others);
-  if (paths.empty())
+    say((offered.empty() ? "" : "Others:\n") + others);
+  if (offered.empty())
     refuse("no disk of this machine can take {}", image->name());
   say("Type the number or the name of the disk to restore to: ");
   std::string answer;
   std::getline(std::cin, answer);
-  for (std::size_t i = 0; i < paths.size(); ++i)
-    if (answer == std::to_string(i + 1) || answer == paths[i] || "/dev/" + answer == paths[i])
-      return paths[i];
+  for (std::size_t i = 0; i < offered.size(); ++i)
+    if (answer == std::to_string(i + 1) || answer == offered[i].path || "/dev/" + answer == offered[i].path)
+      return offered[i];
   refuse("\"{}\" is none of them: nothing is written", answer);
+}
+
+void check_is_still(const Candidate& chosen)
+{
+  struct stat status;
+  if (::stat(chosen.path.c_str(), &status) == -1)
+    throw std::system_error(errno, std::generic_category(), chosen.path);
+  if (const std::string now = device_identity(status.st_rdev); now != chosen.identity)
+    refuse("{}: is another disk than the one that was shown ({}; now: {}): nothing is written", chosen.path,
+           chosen.identity, now);
 }
 
 }  // namespace gptgrow

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/disk/disk.h"
-#include "core/target/contents.h"
+#include "core/restore/candidates.h"
 
 namespace gptgrow {
 
@@ -11,7 +11,10 @@ namespace gptgrow {
 std::string summary(const Contents& contents);
 
 /// Shows the disks that could take `image`, and why others could not, and reads which is meant: no answer is a default.
-/// Returns its path. Throws Error where nobody can be asked, there is none, or the answer is another.
-std::string choose_target(const std::shared_ptr<const Source>& image, const Reading& reading);
+/// Throws Error where nobody can be asked, there is none, or the answer is another.
+Candidate choose_target(const std::shared_ptr<const Source>& image, const Reading& reading);
+
+/// Throws Error when another disk has its name by now, as after a stick was pulled out and another one put in.
+void check_is_still(const Candidate& chosen);
 
 }  // namespace gptgrow

@@ -220,24 +220,30 @@ Exit write_disk(const RestoreCommand& options, Restore& restore)
   return Exit::trouble;
 }
 
-/// An image that has to be looked at from its first byte to its last is read once.
-Restore open_restore(RestoreCommand& options)
+/// An image that has to be looked at from its first byte to its last is read once. `chosen`: what was asked for.
+Restore open_restore(RestoreCommand& options, std::optional<Candidate>& chosen)
 {
   const std::string sha256 = options.sha256.empty() ? "" : parse_sha256(options.sha256);
   options.restore.reading = options.image.reading;
   const bool is_once = !sha256.empty() || is_stream(options.image.file);
   const auto stream = is_once ? open_stream(options.image.file, options.image.reading, sha256) : nullptr;
   const auto image = stream ? stream->head() : open_source(options.image.file);
-  if (options.restore.target.empty())
-    options.restore.target = choose_target(image, options.image.reading);
+  if (options.restore.target.empty()) {
+    chosen = choose_target(image, options.image.reading);
+    options.restore.target = chosen->path;
+  }
   if (!options.image.size.empty() || !options.image.reference.empty())
-    options.restore.size = wanted_size(options.image, *image);
+    options.restore.size =
+        wanted_size(options.image, is_stream(options.image.file) ? *image : *open_source(options.image.file));
   return stream ? Restore(stream, options.restore) : Restore(image, options.restore);
 }
 
 Exit run_restore(RestoreCommand options)
 {
-  Restore restore = open_restore(options);
+  std::optional<Candidate> chosen;
+  Restore restore = open_restore(options, chosen);
+  if (chosen)
+    check_is_still(*chosen);
   const TargetKind kind = kind_of(options.restore.target);
   show_plan(options, restore, kind);
   for (const std::string& warning : restore.disk().warnings())

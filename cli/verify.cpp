@@ -25,12 +25,12 @@ struct VerifyCommand {
 Exit run_verify(const VerifyCommand& options)
 {
   const DirectSource target(options.target);
-  LongWork work;
   const auto stream = is_stream(options.disk.file) ? open_stream(options.disk.file, options.disk.reading, "") : nullptr;
   std::shared_ptr<const Source> image = stream ? stream->head() : open_source(options.disk.file);
   if (same_medium(target, *image))
     refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target,
            options.disk.file);
+  LongWork work;
   const auto streamed = stream ? read_once(*stream, target, work.monitor()) : nullptr;
   if (stream && !streamed) {
     complain("stopped: nothing is compared yet");
@@ -39,6 +39,8 @@ Exit run_verify(const VerifyCommand& options)
   if (streamed)
     image = streamed;
   const Disk disk(image, size_of(target), options.disk.reading);
+  if (streamed)
+    streamed->settle_checksums(disk, StreamedImage::WhenChanged::leave);
   for (const std::string& warning : disk.warnings())
     complain(fmt::format("warning: {}: {}", options.disk.file, warning));
   const VerifyOptions verify_options{!options.table_only, streamed ? &streamed->checksums() : nullptr,

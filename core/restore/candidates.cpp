@@ -8,6 +8,8 @@
 #include "core/target/relation.h"
 #include "core/target/sysfs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include <sys/stat.h>
@@ -55,7 +57,9 @@ std::string why_not(const std::shared_ptr<const Source>& image, const Reading& r
   case Relation::Kind::image_on_target: return "the image lies on it";
   case Relation::Kind::target_on_image: return "lies on the image";
   }
-  (void)Disk(image, size_of(disk), reading);
+  const std::uint32_t expected = Disk(image, size_of(disk), reading).table().sector_size_bytes;
+  if (const std::uint32_t found = disk.device_sector_size_bytes(); found != expected && !reading.sector_size_bytes)
+    return fmt::format("has sectors of {} bytes, and the table of the image is for {}", found, expected);
   return "";
 }
 
@@ -72,6 +76,7 @@ std::vector<Candidate> candidates(const std::shared_ptr<const Source>& image, co
                         .transport = transport_of(sysfs_folder(device.number)),
                         .hardware_name = hardware_name(device.number),
                         .contents = {},
+                        .identity = device_identity(device.number),
                         .why_not = ""};
     try {
       const FileSource disk(candidate.path);

@@ -13,6 +13,7 @@ struct Candidate {
   std::string transport;      // "usb", "nvme"; may be empty
   std::string hardware_name;  // model and serial number, where they are known
   Contents contents;          // nothing where it cannot be read
+  std::string identity;       // device_identity()
   std::string why_not;        // one sentence; empty: it could take the image
 };
 

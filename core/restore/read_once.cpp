@@ -20,14 +20,16 @@ public:
 
   bool write(ByteRange range, std::span<const std::byte> bytes) override
   {
+    if (kept_ != kMostKept) {
+      const std::span found = std::span(found_.get(), range.size);
+      target_.read(range.offset, found);
+      if (!std::ranges::equal(found, bytes)) {
+        ++kept_;
+        return true;
+      }
+    }
     checksums_.put(range.offset, checksum(bytes));
-    if (kept_ == kMostKept)
-      return false;
-    const std::span found = std::span(found_.get(), range.size);
-    target_.read(range.offset, found);
-    const bool differs = !std::ranges::equal(found, bytes);
-    kept_ += differs ? 1 : 0;
-    return differs;
+    return false;
   }
 
   void zero(ByteRange) override {}
@@ -50,7 +52,7 @@ private:
 
 }  // namespace
 
-std::shared_ptr<const StreamedImage> read_once(ImageStream& stream, const DirectSource& target, Monitor& monitor)
+std::shared_ptr<StreamedImage> read_once(ImageStream& stream, const DirectSource& target, Monitor& monitor)
 {
   target.forget();
   const auto file = stream.input().file();

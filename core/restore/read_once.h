@@ -9,6 +9,6 @@ namespace gptgrow {
 
 /// Reads all of `stream` and writes nothing: for a comparison with `target`, which must outlive what is returned. Nothing: it
 /// was stopped.
-std::shared_ptr<const StreamedImage> read_once(ImageStream& stream, const DirectSource& target, Monitor& monitor);
+std::shared_ptr<StreamedImage> read_once(ImageStream& stream, const DirectSource& target, Monitor& monitor);
 
 }  // namespace gptgrow

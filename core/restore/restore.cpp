@@ -217,14 +217,15 @@ bool Restore::receive(Monitor& monitor)
   for (const std::string& warning : disk_->warnings())
     if (std::ranges::find(guessed, warning) == guessed.end())
       notes_.push_back(warning);
-  streamed_->settle_checksums(*disk_);
+  streamed_->settle_checksums(*disk_, StreamedImage::WhenChanged::refuse);
   plan_ = plan_restore(*disk_, before_, options_.free_space);
+  for (const ByteRange& range : plan_.not_filled)
+    map_->add(range);
+  // Its data came before anything told what they are.
   for_each_piece(*disk_, [&](const Piece& piece) {
     if (is_old_backup(piece.role))
       map_->remove(piece.range);
   });
-  for (const ByteRange& range : plan_.not_filled)
-    map_->add(range);
   return true;
 }
 

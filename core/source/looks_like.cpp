@@ -114,8 +114,9 @@ std::string by_libblkid(const Readable& file)
     return fmt::format("it looks like a single {} {}, as a partition holds it: an image of the whole disk is needed",
                        type, value("USAGE") == "filesystem" ? "file system" : "volume");
   if (table == "dos")
-    return "it looks like a disk with an MBR partition table and no GPT: such a disk needs no backup at its end, and "
-           "dd restores it";
+    return "it looks like a disk with an MBR partition table and no GPT: nothing of it has to move with the end of a "
+           "disk, "
+           "and dd restores its raw image";
   if (!table.empty() && table != "gpt")
     return fmt::format("it looks like a disk with a partition table of type {}, not a GPT", table);
   return "";

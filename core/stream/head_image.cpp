@@ -26,9 +26,9 @@ void copy_part(std::span<const std::byte> bytes, std::uint64_t at, std::uint64_t
 
 }  // namespace
 
-HeadImage::HeadImage(std::string name, std::shared_ptr<const Source> file, const ReadNext& read_next,
+HeadImage::HeadImage(const Input& input, Compression compression, const ReadNext& read_next,
                      std::optional<std::uint32_t> sector_size_bytes)
-    : name_(std::move(name)), file_(std::move(file))
+    : name_(input.name()), compression_(compression), file_(input.file()), stored_in_(input.stored_in())
 {
   find_table(read_next, sector_size_bytes);
   const std::uint32_t sector = primary_->sector_size_bytes();
@@ -44,8 +44,11 @@ HeadImage::HeadImage(std::string name, std::shared_ptr<const Source> file, const
     backup.set_alternate_lba(kPrimaryLba);
     backup.set_partition_entry_lba(Lba{last - primary_->array_sectors()});
     backup.seal();
-    const auto sectors = array.first(primary_->array_sectors() * sector);
+    // It may end inside the last sector of its array.
+    const std::uint64_t size = primary_->array_sectors() * sector;
+    const auto sectors = array.first(std::min<std::uint64_t>(array.size(), size));
     tail_.assign(sectors.begin(), sectors.end());
+    tail_.resize(size);
     tail_.insert(tail_.end(), backup.sector().begin(), backup.sector().end());
   }
 }
@@ -83,7 +86,9 @@ void HeadImage::find_table(const ReadNext& read_next, std::optional<std::uint32_
   }
   if (!first_problem || first_problem->field == "signature") {
     (void)read_until(kRecognizedBytes, read_next);
-    const std::string known = looks_like(*this);
+    std::string known = looks_like(*this);
+    if (!known.empty() && compression_ != Compression::none)
+      known = fmt::format("unpacked (it is {} data), {}", name_of(compression_), known);
     if (!first_problem)
       refuse("{}: no GPT: {} bytes long, too short for an MBR and a header{}{}", name_, head_.size(),
              known.empty() ? "" : "; ", known);

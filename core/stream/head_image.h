@@ -3,7 +3,8 @@
 #pragma once
 
 #include "core/gpt/header.h"
-#include "core/source/source.h"
+#include "core/source/compression.h"
+#include "core/stream/input.h"
 
 #include <functional>
 #include <optional>
@@ -17,9 +18,8 @@ using ReadNext = std::function<std::size_t(std::span<std::byte>)>;
 /// that mirrors the primary. All else is a hole.
 class HeadImage : public Source {
 public:
-  /// Reads as far as the array goes. `file` is what the bytes are in, if in a file. Throws Error where there is no valid primary
-  /// table.
-  HeadImage(std::string name, std::shared_ptr<const Source> file, const ReadNext& read_next,
+  /// Reads as far as the array goes. Throws Error where there is no valid primary table.
+  HeadImage(const Input& input, Compression compression, const ReadNext& read_next,
             std::optional<std::uint32_t> sector_size_bytes);
 
   /// The bytes of the disk that were read.
@@ -32,7 +32,7 @@ public:
   void read(std::uint64_t offset, std::span<std::byte> buffer) const override;
   Extent extent(ByteRange range) const override;
 
-  const Source& stored_in() const override { return file_ ? *file_ : *this; }
+  const Source& stored_in() const override { return stored_in_ ? *stored_in_ : *this; }
   std::string version() const override;
   std::optional<timespec> modified() const override { return file_ ? file_->modified() : std::nullopt; }
 
@@ -42,7 +42,8 @@ private:
   bool read_until(std::uint64_t size, const ReadNext& read_next);
 
   std::string name_;
-  std::shared_ptr<const Source> file_;
+  Compression compression_;
+  std::shared_ptr<const Source> file_, stored_in_;
   std::vector<std::byte> head_;
   std::optional<Header> primary_;
   std::vector<std::byte> tail_;   // the backup

@@ -64,8 +64,7 @@ ImageStream::ImageStream(const std::string& name, std::optional<std::uint32_t> s
   decoder_ =
       make_decoder(compression_, input_->name(), [this](std::span<std::byte> buffer) { return read_input(buffer); });
   head_ = std::make_shared<const HeadImage>(
-      input_->name(), input_->file(), [this](std::span<std::byte> buffer) { return decoder_->read(buffer); },
-      sector_size_bytes);
+      *input_, compression_, [this](std::span<std::byte> buffer) { return decoder_->read(buffer); }, sector_size_bytes);
 }
 
 std::size_t ImageStream::read_input(std::span<std::byte> buffer)

@@ -27,7 +27,7 @@ public:
   /// How many bytes were read of the file or pipe, and of the disk that comes out of it.
   virtual void progress(std::uint64_t input_bytes, std::uint64_t disk_bytes) = 0;
 
-  /// Waits for all that is on its way. The checksums of what write() was given. Throws what failed.
+  /// Waits for all that is on its way. The checksums of what write() was given and is not kept. Throws what failed.
   virtual Checksums finish() = 0;
 };
 

@@ -4,11 +4,14 @@
 #include "core/source/file_io.h"
 #include "core/source/file_source.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -47,9 +50,16 @@ private:
 class PipeInput : public Input {
 public:
   /// A larger pipe, where it is one and the system grants it, means fewer turns between its two ends.
-  PipeInput() { (void)::fcntl(STDIN_FILENO, F_SETPIPE_SZ, kPipeBytes); }
+  PipeInput()
+  {
+    (void)::fcntl(STDIN_FILENO, F_SETPIPE_SZ, kPipeBytes);
+    struct stat status;
+    if (::fstat(STDIN_FILENO, &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)))
+      redirected_from_ = std::make_shared<const FileSource>(fmt::format("/proc/self/fd/{}", STDIN_FILENO));
+  }
 
   const std::string& name() const override { return name_; }
+  std::shared_ptr<const Source> stored_in() const override { return redirected_from_; }
 
 private:
   std::size_t read_some(std::span<std::byte> buffer, const std::atomic<bool>& stop) override
@@ -70,6 +80,7 @@ private:
   }
 
   std::string name_ = "standard input";
+  std::shared_ptr<const Source> redirected_from_;
 };
 
 }  // namespace

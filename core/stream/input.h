@@ -32,6 +32,9 @@ public:
   /// The file; none: a pipe, which can be read once, and has no length that is known.
   virtual std::shared_ptr<const Source> file() const { return nullptr; }
 
+  /// The file or device that the bytes come from, also where it is standard input; none: a pipe.
+  virtual std::shared_ptr<const Source> stored_in() const { return file(); }
+
 private:
   virtual std::size_t read_some(std::span<std::byte> buffer, const std::atomic<bool>& stop) = 0;
 

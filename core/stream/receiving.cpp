@@ -31,8 +31,8 @@ std::vector<ByteRange> places_to_hold(const HeadImage& head, std::uint64_t targe
   const std::uint64_t first = std::max(std::min(usable + 1, alternate - std::min(alternate, primary.array_sectors())),
                                        alternate - std::min(alternate, most));
   places += Interval::right_open(first * sector, (alternate + 1) * sector);
-  places += Interval::right_open(
-      target_size_bytes - std::min(target_size_bytes, std::max(kEndBytes, array_bytes + sector)), target_size_bytes);
+  const std::uint64_t end_bytes = std::max({kEndBytes, array_bytes + sector, (alternate + 1 - first) * sector});
+  places += Interval::right_open(target_size_bytes - std::min(target_size_bytes, end_bytes), target_size_bytes);
   std::vector<ByteRange> ranges;
   for (const auto& place : places)
     ranges.push_back({place.lower(), place.upper() - place.lower()});

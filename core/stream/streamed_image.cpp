@@ -59,13 +59,16 @@ ByteRange StreamedImage::chunk_at(std::uint64_t offset) const
 }
 
 /// Of data that was written: cut out of whole chunks that are as they were.
-std::vector<std::byte> StreamedImage::read_checked(ByteRange range) const
+std::optional<std::vector<std::byte>> StreamedImage::read_checked(ByteRange range, WhenChanged when_changed) const
 {
   std::vector<std::byte> result;
   for (std::uint64_t at = parts_.checksums.last_before(range.offset).value_or(range.offset); at < range.end();) {
     const ByteRange chunk = chunk_at(at);
     const std::vector<std::byte> bytes = read_bytes(written_to_, chunk);
-    if (!parts_.checksums.are_same(at, bytes).value_or(false))
+    const bool is_same = parts_.checksums.are_same(at, bytes).value_or(false);
+    if (!is_same && when_changed == WhenChanged::leave)
+      return std::nullopt;
+    if (!is_same)
       refuse(
           "{}: bytes {}-{} are not what was written there a moment ago: it is failing, or something else writes to it",
           written_to_.name(), chunk.offset, chunk.end() - 1);
@@ -77,7 +80,7 @@ std::vector<std::byte> StreamedImage::read_checked(ByteRange range) const
   return result;
 }
 
-void StreamedImage::settle_checksums(const Disk& disk)
+void StreamedImage::settle_checksums(const Disk& disk, WhenChanged when_changed)
 {
   std::vector<std::pair<ByteRange, std::vector<std::byte>>> cut;
   for_each_piece(disk, [&](const Piece& piece) {
@@ -86,7 +89,8 @@ void StreamedImage::settle_checksums(const Disk& disk)
     for (ByteRange rest = piece.range; rest.size != 0;) {
       const ByteRange chunk = first_chunk(rest);
       if (!parts_.checksums.has(chunk.offset) || chunk_at(chunk.offset) != chunk)
-        cut.emplace_back(chunk, read_checked(chunk));
+        if (auto bytes = read_checked(chunk, when_changed))
+          cut.emplace_back(chunk, std::move(*bytes));
       rest = {chunk.end(), rest.size - chunk.size};
     }
   });

@@ -34,9 +34,10 @@ public:
   bool is_held(std::uint64_t offset) const;
 
   /// Checksums were taken of chunks as they came; `disk`, which is made of this, cuts them elsewhere near its table. Reads such
-  /// chunks from the target, checks them, and takes new ones. To be called before any table is written. Throws Error when what
-  /// was written is not there any more.
-  void settle_checksums(const Disk& disk);
+  /// chunks from the target, checks them, and takes new ones. To be called before any table is written. Where what was read is
+  /// not there: throws Error, or leaves the old checksum, which is no chunk's.
+  enum class WhenChanged { refuse, leave };
+  void settle_checksums(const Disk& disk, WhenChanged when_changed);
 
   const std::string& name() const override { return head_->name(); }
   std::uint64_t size_bytes() const override { return parts_.size_bytes; }
@@ -51,7 +52,7 @@ public:
 
 private:
   ByteRange chunk_at(std::uint64_t offset) const;
-  std::vector<std::byte> read_checked(ByteRange range) const;
+  std::optional<std::vector<std::byte>> read_checked(ByteRange range, WhenChanged when_changed) const;
 
   std::shared_ptr<const HeadImage> head_;
   Parts parts_;

@@ -65,6 +65,13 @@ std::string hardware_name(dev_t device)
   return name;
 }
 
+std::string device_identity(dev_t device)
+{
+  const fs::path folder = sysfs_folder(device);
+  return fmt::format("{}, {} sectors, disk {}", hardware_name(device), line_of(folder / "size"),
+                     line_of(folder / "diskseq"));
+}
+
 std::string identity_of(const Source& source)
 {
   const auto status = status_of(source);

@@ -27,6 +27,9 @@ mode_t mode_of_copy(const Source& source);
 /// What the kernel says of a block device: model and serial number, where it knows them; or the file behind a loop device.
 std::string hardware_name(dev_t device);
 
+/// What tells a block device from what had its name before: hardware_name(), size, and the kernel's count of disks.
+std::string device_identity(dev_t device);
+
 bool is_partition(dev_t device);
 
 }  // namespace gptgrow
