@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """restore on a terminal: it shows what would be lost, wants the target's name typed (twice for a partition), writes nothing
-without it, and draws one line of progress that fits."""
+without it, and draws one line of progress that fits. Without a target, it shows the disks and asks for one."""
 
 import os
 import pty
@@ -23,7 +23,7 @@ SLOW = [TESTS / "cli/without_io_uring.py", "strace", "-f", "-qq", "-o", "/dev/nu
 
 
 def on_terminal(command, answers, columns=80):
-    """Exit status, and all that came to the terminal; an answer is typed when a question ends in ": "."""
+    """Exit status, and all that came to the terminal; an answer is typed, or made, when a question ends in ": "."""
     process, terminal = pty.fork()
     if process == 0:
         os.execvp(command[0], [str(word) for word in command])
@@ -34,10 +34,44 @@ def on_terminal(command, answers, columns=80):
             seen += os.read(terminal, 65536).decode()
         except OSError:
             break
-        if seen[asked_up_to:].endswith("to go on: ") and answers:
+        if seen[asked_up_to:].endswith(("to go on: ", "to restore to: ")) and answers:
             asked_up_to = len(seen)
-            os.write(terminal, answers.pop(0).encode() + b"\n")
+            answer = answers.pop(0)
+            os.write(terminal, (answer() if callable(answer) else answer).encode() + b"\n")
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), seen
+
+
+def choose_target(image, target, device):
+    """Nothing is a default, and what is not in the list is not taken."""
+    name = device.removeprefix("/dev/")
+    packed = Path("packed.zst")
+    subprocess.run(["zstd", "-q", "-f", "-o", packed, image], check=True)
+    before = target.read_bytes()
+    for source in (image, packed):
+        for answer in ("", " ", "0", "y", "99", "vd", name + "p1"):
+            status, seen = on_terminal([GPTGROW, "restore", source], [answer])
+            assert status == 2 and "is none of them: nothing is written" in seen and target.read_bytes() == before, seen
+        status, seen = on_terminal([GPTGROW, "restore", source], [name, "no"])
+        assert status == 2 and f"that is not {name}" in seen and target.read_bytes() == before, seen
+    number = re.search(rf"^ +(\d+)  {device}  +32M  loop device over .*{target}", seen, re.M)[1]
+    for answer in (number, device, name):
+        status, seen = on_terminal([GPTGROW, "restore", packed], [answer, name])
+        assert status == 0 and "data: same" in seen, seen
+    done = subprocess.run([GPTGROW, "restore", image], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 2 and "TARGET is needed" in done.stderr, done
+
+    # While it waits, a stick is pulled out and another one of the same size is put in.
+    other = Path("other.raw")
+    other.write_bytes(os.urandom(32 << 20))
+    other_before = other.read_bytes()
+
+    def swap():
+        subprocess.run(["losetup", "-d", device], check=True)
+        subprocess.run(["losetup", device, other], check=True)
+        return name
+    status, seen = on_terminal([GPTGROW, "restore", image, "--yes"], [swap])
+    assert status == 2 and "is another disk than the one that was shown" in seen, seen
+    assert other.read_bytes() == other_before, "the other disk was written"
 
 
 def main():
@@ -94,6 +128,8 @@ def main():
             status, seen = on_terminal([GPTGROW, "restore", image, part], [name, name])
             assert status == 0 and "is a partition, not a disk" in seen, seen
             assert "loop device over" in seen, seen
+            loop_partition.delete(device, 1)
+            choose_target(image, target, device)
         finally:
             subprocess.run(["losetup", "-d", device], check=True)
 

@@ -90,8 +90,9 @@ std::vector<std::byte> unpacked(std::span<const std::byte> file)
 void check(const StreamedImage& image, const Target& target, const std::vector<std::byte>& disk)
 {
   REQUIRE(image.size_bytes() == disk.size());
-  for (std::uint64_t offset = 0; offset < std::min<std::uint64_t>(disk.size(), target.size_bytes());) {
-    const Extent extent = image.extent(clip({offset, disk.size()}, target.size_bytes()));
+  const std::uint64_t end = std::min<std::uint64_t>(disk.size(), target.size_bytes());
+  for (std::uint64_t offset = 0; offset < end;) {
+    const Extent extent = image.extent({offset, end - offset});
     REQUIRE(extent.size > 0);
     std::vector<std::byte> found(extent.size);
     image.read(offset, found);
