@@ -30,7 +30,7 @@ def run(*arguments):
     return done.returncode, done.stdout.decode()
 
 
-def look_at(path):
+def look_at(path, is_packed=False):
     status, text = run("inspect", path)
     assert status != 1 and (status == 2 or text)
     json_status, text = run("inspect", path, "--json")
@@ -38,7 +38,8 @@ def look_at(path):
     if status == 0:
         json.loads(text)
     status, _ = run("compare", path, path)
-    assert status in ((0,) if json_status == 0 else (2,)), (path, status)
+    # Of a compressed file, inspect reads the beginning, and nothing else reads it so.
+    assert status == (0 if json_status == 0 and not is_packed else 2), (path, status)
     return json_status
 
 
@@ -96,7 +97,7 @@ def main():
         for kind, before in (("plan", 9), ("stream", 4)):  # bytes that are not the image
             for file in (corpus / kind).iterdir():
                 path.write_bytes(file.read_bytes()[before:])
-                counts[look_at(path)] += 1
+                counts[look_at(path, kind == "stream" and not file.name.endswith("-raw"))] += 1
     print(f"{counts[0]} disks with a table, {counts[2]} without")
     assert counts[0] > 100 and counts[2] > 20
 
