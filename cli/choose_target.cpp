@@ -2,6 +2,7 @@
 #include "cli/choose_target.h"
 
 #include "cli/command.h"
+#include "cli/contents_words.h"
 
 #include "core/error.h"
 #include "core/report/text_style.h"
@@ -24,23 +25,11 @@ std::string line_of(const Candidate& disk)
       what += (what.empty() ? "" : ", ") + more;
   std::string line = fmt::format("{}  {:>6}  {}\n", disk.path, short_size(disk.size_bytes), what);
   for (const PresentPartition& partition : disk.contents.partitions)
-    line += fmt::format("      {:>4}  {:>6}  {}{}\n", partition.number, short_size(partition.range.size),
-                        partition.type.empty() ? "?" : partition.type,
-                        partition.label.empty() ? "" : " \"" + escaped(partition.label) + '"');
+    line += "    " + line_of(partition);
   return line;
 }
 
 }  // namespace
-
-std::string summary(const Contents& contents)
-{
-  if (!contents.type.empty())
-    return contents.type;
-  if (contents.table_type.empty())
-    return "";
-  return contents.partitions.empty() ? fmt::format("an empty {} table", contents.table_type)
-                                     : contents.table_type + " partitions";
-}
 
 Candidate choose_target(const std::shared_ptr<const Source>& image, const Reading& reading)
 {

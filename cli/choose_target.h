@@ -7,9 +7,6 @@
 
 namespace gptgrow {
 
-/// What `contents` are, in a word or two; empty: nothing is recognized.
-std::string summary(const Contents& contents);
-
 /// Shows the disks that could take `image`, and why others could not, and reads which is meant: no answer is a default.
 /// Throws Error where nobody can be asked, there is none, or the answer is another.
 Candidate choose_target(const std::shared_ptr<const Source>& image, const Reading& reading);

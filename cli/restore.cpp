@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/choose_target.h"
 #include "cli/command.h"
+#include "cli/contents_words.h"
 #include "cli/long_work.h"
 
 #include "core/disk/size.h"
@@ -47,11 +48,6 @@ TargetKind kind_of(const std::string& path)
   return {true, is_partition(status.st_rdev), hardware_name(status.st_rdev)};
 }
 
-std::string in_quotes(const std::string& label)
-{
-  return label.empty() ? "" : " \"" + escaped(label) + '"';
-}
-
 std::string words(const TargetKind& kind, bool is_new)
 {
   if (is_new)
@@ -87,8 +83,7 @@ void show_plan(const RestoreCommand& options, const Restore& restore, const Targ
   else if (!restore.makes_file() && !restore.resumes())
     out += "  nothing on it is recognized\n";
   for (const PresentPartition& partition : contents.partitions)
-    out += fmt::format("  {:>4}  {:>6}  {}{}\n", partition.number, short_size(partition.range.size),
-                       partition.type.empty() ? "?" : partition.type, in_quotes(partition.label));
+    out += line_of(partition);
   if (!restore.resumes())
     for (const Signature& signature : restore.stale_signatures())
       out += fmt::format("  wiped behind the image: {}{} at byte {}\n", signature.type, in_quotes(signature.label),
@@ -225,16 +220,16 @@ Restore open_restore(RestoreCommand& options, std::optional<Candidate>& chosen)
 {
   const std::string sha256 = options.sha256.empty() ? "" : parse_sha256(options.sha256);
   options.restore.reading = options.image.reading;
-  const bool is_once = !sha256.empty() || is_stream(options.image.file);
-  const auto stream = is_once ? open_stream(options.image.file, options.image.reading, sha256) : nullptr;
+  const bool is_packed = is_stream(options.image.file);
+  const auto stream =
+      is_packed || !sha256.empty() ? open_stream(options.image.file, options.image.reading, sha256) : nullptr;
   const auto image = stream ? stream->head() : open_source(options.image.file);
   if (options.restore.target.empty()) {
     chosen = choose_target(image, options.image.reading);
     options.restore.target = chosen->path;
   }
   if (!options.image.size.empty() || !options.image.reference.empty())
-    options.restore.size =
-        wanted_size(options.image, is_stream(options.image.file) ? *image : *open_source(options.image.file));
+    options.restore.size = wanted_size(options.image, stream && !is_packed ? *stream->input().file() : *image);
   return stream ? Restore(stream, options.restore) : Restore(image, options.restore);
 }
 

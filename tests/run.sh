@@ -49,15 +49,17 @@ sanitized() { # sanitized PRESET TEST...
 }
 
 fuzz() {
-  local fuzzer corpus=build/corpus status=0
+  local fuzzer process processes=() corpus=build/corpus status=0
   rm -rf "$corpus"
   build fuzz plan-fuzzer stream-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
   for fuzzer in plan stream; do
     build/fuzz/tests/fuzz/$fuzzer-fuzzer -max_total_time=30 -max_len=100000 -print_final_stats=1 \
       -artifact_prefix=build/ "$corpus/$fuzzer" 2>build/$fuzzer-fuzzer.log &
+    processes+=($!)
   done
-  for fuzzer in plan stream; do
-    wait -n || status=$?
+  # Not just any: the virtual machine may end meanwhile.
+  for process in "${processes[@]}"; do
+    wait "$process" || status=$?
   done
   for fuzzer in plan stream; do
     if [ $status = 0 ]; then

@@ -206,8 +206,6 @@ bool Restore::receive(Monitor& monitor)
   Checkpoints checkpoints(*target_, options_.map_path, *map_, monitor);
   StreamWriter writer(*target_, is_new_, *map_, checkpoints, monitor);
   streamed_ = stream_->receive(*target_, writer, monitor.stop);
-  if (!streamed_)
-    (void)writer.finish();
   checkpoints.finish();
   if (!streamed_)
     return false;

@@ -112,6 +112,7 @@ try {
   parts.checksums = sink.finish();
   return std::make_shared<StreamedImage>(head_, std::move(parts), target);
 } catch (const Stopped&) {
+  (void)sink.finish();
   return nullptr;
 }
 

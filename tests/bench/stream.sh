@@ -5,8 +5,9 @@
 # 5): 2 GiB of data as tar makes them of /usr, flushed to a new sparse file of 2 TiB that takes its bytes past the page cache, or
 # to one of the image's size where the other tool must write all of it. Nobody verifies. Prints medians, and medians of the
 # ratios within a round.
-# Metrics: zstd (zstd -dc to nowhere, with a target in memory, which no disk makes slower than that), dd (zstd -dc | dd), bmap (bmaptool), pipe (the raw image by a pipe, and from its
-# file), empty (64 GiB that are mostly holes, zstd -dc | dd), memory (default: all). GPTGROW_COMMAND is the program.
+# Metrics: zstd (zstd -dc to nowhere, with a target in memory, which no disk makes slower than that), dd (zstd -dc | dd), bmap
+# (bmaptool), pipe (the raw image by a pipe, and from its file), empty (64 GiB that are mostly holes, zstd -dc | dd), memory
+# (default: all). GPTGROW_COMMAND is the program.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 
