@@ -3,8 +3,9 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
-#include "core/disk/disk_options.h"
 #include "core/error.h"
+#include "disks.h"
+#include "shared_filters.h"
 
 #include <cerrno>
 #include <cinttypes>
@@ -20,9 +21,26 @@ namespace {
 using namespace gptgrow;
 
 DiskOptions options;
-// Opened before nbdkit forks, then only read. All connections share it.
-std::optional<Disk> disk;
-std::string description;
+// Opened before nbdkit forks. All connections share it.
+std::optional<Disks> disks;
+
+/// What a connection holds: the disk that it sees.
+struct Connection {
+  std::shared_ptr<const Disk> disk;
+  std::string description;
+};
+
+Connection& connection(void* handle)
+{
+  return *static_cast<Connection*>(handle);
+}
+
+std::string description_of(const Disk& disk)
+{
+  const Table& table = disk.table();
+  return message("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file, disk.size_bytes(),
+                 table.used_entries().size(), table.sector_size_bytes);
+}
 
 std::string spell(const Hint& hint)
 {
@@ -73,19 +91,21 @@ int gptgrow_config_complete()
 int gptgrow_get_ready()
 {
   return checked_call([] {
-    disk.emplace(open_disk(options));
-    disk->share();
-    const Table& table = disk->table();
-    description = message("{} as a disk of {} bytes: {} partitions, {}-byte sectors", options.file, disk->size_bytes(),
-                          table.used_entries().size(), table.sector_size_bytes);
-    for (const std::string& warning : disk->warnings())
+    disks.emplace(options);
+    if (const std::string filter = shared_filter(); disks->sized_by_name() && !filter.empty())
+      refuse("the {} filter keeps one disk for all clients, but with size=export their disks differ; give one size, or "
+             "leave "
+             "the filter out",
+             filter);
+    disks->example().share();
+    for (const std::string& warning : disks->example().warnings())
       std::fprintf(stderr, "nbdkit: gptgrow: %s\n", message("warning: {}: {}", options.file, warning).c_str());
   });
 }
 
 void gptgrow_unload()
 {
-  disk.reset();
+  disks.reset();
 }
 
 void gptgrow_dump_plugin()
@@ -93,19 +113,51 @@ void gptgrow_dump_plugin()
   std::printf("gptgrow_sector_sizes=512,4096\ngptgrow_largest_size=%" PRIu64 "\n", kMaxDiskSizeBytes);
 }
 
+int gptgrow_list_exports(int, int, struct nbdkit_exports* exports)
+{
+  return checked_call([&] {
+    const Disk& disk = disks->example();
+    const std::string name = disks->sized_by_name() ? std::to_string(disk.size_bytes()) : std::string();
+    const std::string what =
+        description_of(disk) + (disks->sized_by_name() ? "; any other size is served by its name" : "");
+    if (nbdkit_add_export(exports, name.c_str(), what.c_str()) != 0)
+      throw std::system_error(errno, std::generic_category(), "nbdkit_add_export");
+  });
+}
+
+/// None where the client names the size: no guess is better than its own word.
+const char* gptgrow_default_export(int, int)
+{
+  return disks->sized_by_name() ? nullptr : "";
+}
+
 void* gptgrow_open(int)
 {
-  return NBDKIT_HANDLE_NOT_NEEDED;
+  Connection* opened = nullptr;
+  checked_call([&] {
+    const char* const name = nbdkit_export_name();
+    if (!name)
+      throw std::system_error(errno, std::generic_category(), "nbdkit_export_name");
+    auto disk = disks->open(name);
+    std::string description = description_of(*disk);
+    opened = new Connection{std::move(disk), std::move(description)};
+  });
+  return opened;
 }
 
-std::int64_t gptgrow_get_size(void*)
+void gptgrow_close(void* handle)
 {
-  return static_cast<std::int64_t>(disk->size_bytes());
+  delete &connection(handle);
 }
 
-const char* gptgrow_export_description(void*)
+std::int64_t gptgrow_get_size(void* handle)
 {
-  return description.c_str();
+  return static_cast<std::int64_t>(connection(handle).disk->size_bytes());
+}
+
+const char* gptgrow_export_description(void* handle)
+{
+  return connection(handle).description.c_str();
 }
 
 /// Any byte may be asked for; whole sectors and pages are read best.
@@ -133,23 +185,23 @@ int gptgrow_can_extents(void*)
   return 1;
 }
 
-int gptgrow_pread(void*, void* buffer, std::uint32_t count, std::uint64_t offset, std::uint32_t)
+int gptgrow_pread(void* handle, void* buffer, std::uint32_t count, std::uint64_t offset, std::uint32_t)
 {
-  return checked_call([&] { disk->read(offset, {static_cast<std::byte*>(buffer), count}); });
+  return checked_call([&] { connection(handle).disk->read(offset, {static_cast<std::byte*>(buffer), count}); });
 }
 
-int gptgrow_cache(void*, std::uint32_t count, std::uint64_t offset, std::uint32_t)
+int gptgrow_cache(void* handle, std::uint32_t count, std::uint64_t offset, std::uint32_t)
 {
-  return checked_call([&] { disk->prefetch({offset, count}); });
+  return checked_call([&] { connection(handle).disk->prefetch({offset, count}); });
 }
 
 /// No extent reaches past the request: nbdkit 1.32 aborts on one that does.
-int gptgrow_extents(void*, std::uint32_t count, std::uint64_t offset, std::uint32_t flags,
+int gptgrow_extents(void* handle, std::uint32_t count, std::uint64_t offset, std::uint32_t flags,
                     struct nbdkit_extents* extents)
 {
   return checked_call([&] {
     for (ByteRange rest{offset, count}; rest.size != 0;) {
-      const Extent extent = disk->extent(rest);
+      const Extent extent = connection(handle).disk->extent(rest);
       if (nbdkit_add_extent(extents, rest.offset, extent.size,
                             extent.hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0))
         throw std::system_error(errno, std::generic_category(), "nbdkit_add_extent");
@@ -171,13 +223,16 @@ struct nbdkit_plugin plugin = {
     .config_help = "[file=]IMAGE                (required) The raw disk image, a file or block device.\n"
                    "size=SIZE                   Size of the served disk: bytes, or with K, M, G, T, P, E,\n"
                    "                            KB, MB, ..., or s; +SIZE is relative to the image,\n"
-                   "                            min the smallest that fits.\n"
+                   "                            min the smallest that fits; export: each client\n"
+                   "                            names the size of its own disk, in bytes, as the\n"
+                   "                            export.\n"
                    "reference=PATH              Serve the size of this file or block device instead.\n"
                    "sector-size=512|4096        Logical sector size (default: found from the image).\n"
                    "table=primary|backup        GPT to serve from (default: primary).\n"
                    "old-backup=zero|keep        Backup GPT that is left behind (default: zero).\n"
                    "truncated=refuse|allow      Partitions that the image has only a part of (default: refuse).",
     .open = gptgrow_open,
+    .close = gptgrow_close,
     .get_size = gptgrow_get_size,
     .errno_is_preserved = 1,
     .dump_plugin = gptgrow_dump_plugin,
@@ -189,6 +244,8 @@ struct nbdkit_plugin plugin = {
     .can_cache = gptgrow_can_cache,
     .cache = gptgrow_cache,
     .get_ready = gptgrow_get_ready,
+    .list_exports = gptgrow_list_exports,
+    .default_export = gptgrow_default_export,
     .export_description = gptgrow_export_description,
     .block_size = gptgrow_block_size,
 };

@@ -39,17 +39,35 @@ Structure read_structure(const Disk& disk, Role role, Lba at, std::uint64_t sect
 
 }  // namespace
 
-Disk::Disk(std::shared_ptr<const Source> image, const WantedSize& size, const Reading& reading)
-    : image_(std::move(image)),
-      table_(choose_table(*image_, find_tables(*image_, reading.sector_size_bytes), reading.table)),
-      layout_(plan_layout(*image_, table_, size, reading.policy)),
-      warnings_(table_.warnings)
+std::shared_ptr<const Table> read_table_of(const Source& image, const Reading& reading)
 {
-  const std::uint64_t image_sectors = image_->size_bytes() / table_.sector_size_bytes;
-  for (std::string& warning : missing_data(table_, Lba{image_sectors - 1}))
-    warnings_.push_back(std::move(warning));
-  if (auto warning = sector_size_warning(table_, context_sector_size_bytes(*image_, size, reading)))
-    warnings_.push_back(std::move(*warning));
+  return std::make_shared<const Table>(
+      choose_table(image, find_tables(image, reading.sector_size_bytes), reading.table));
+}
+
+Disk::Disk(std::shared_ptr<const Source> image, const WantedSize& size, const Reading& reading)
+    : Disk(image, read_table_of(*image, reading), size, reading)
+{
+}
+
+Disk::Disk(std::shared_ptr<const Source> image, std::shared_ptr<const Table> table, const WantedSize& size,
+           const Reading& reading)
+    : image_(std::move(image)),
+      table_(std::move(table)),
+      layout_(plan_layout(*image_, *table_, size, reading.policy)),
+      context_sector_size_bytes_(context_sector_size_bytes(*image_, size, reading))
+{
+}
+
+std::vector<std::string> Disk::warnings() const
+{
+  std::vector<std::string> warnings = table_->warnings;
+  const std::uint64_t image_sectors = image_->size_bytes() / table_->sector_size_bytes;
+  for (std::string& warning : missing_data(*table_, Lba{image_sectors - 1}))
+    warnings.push_back(std::move(warning));
+  if (auto warning = sector_size_warning(*table_, context_sector_size_bytes_))
+    warnings.push_back(std::move(*warning));
+  return warnings;
 }
 
 void Disk::read(std::uint64_t offset, std::span<std::byte> buffer) const

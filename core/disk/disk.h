@@ -15,6 +15,9 @@ struct Reading {
   Policy policy = {};
 };
 
+/// The table of `image` that is asked for, checked. Throws Error when it is refused.
+std::shared_ptr<const Table> read_table_of(const Source& image, const Reading& reading);
+
 /// Bytes of one role that are all data, or all zeros that need no space.
 struct Piece {
   ByteRange range;
@@ -34,12 +37,16 @@ public:
   /// Checks and plans. Throws Error when anything is refused.
   Disk(std::shared_ptr<const Source> image, const WantedSize& size, const Reading& reading);
 
+  /// The same, with the image's table as read_table_of() gives it: disks of many sizes need it once.
+  Disk(std::shared_ptr<const Source> image, std::shared_ptr<const Table> table, const WantedSize& size,
+       const Reading& reading);
+
   const Source& image() const { return *image_; }
-  const Table& table() const { return table_; }
+  const Table& table() const { return *table_; }
   const Layout& layout() const { return layout_; }
 
   /// What the user should know, a sentence each, without the image's name.
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  std::vector<std::string> warnings() const;
 
   /// The image's.
   const std::string& name() const override { return image_->name(); }
@@ -62,9 +69,9 @@ public:
 
 private:
   std::shared_ptr<const Source> image_;
-  Table table_;
+  std::shared_ptr<const Table> table_;
   Layout layout_;
-  std::vector<std::string> warnings_;
+  std::uint32_t context_sector_size_bytes_;
 };
 
 /// Its partition table, as it is served.

@@ -54,8 +54,7 @@ WantedSize wanted_size(const DiskOptions& options, const Source& image)
   if (options.size.empty() == options.reference.empty())
     refuse("{} given, expected exactly one of size and reference", options.size.empty() ? "neither" : "both");
   if (options.size == kSmallest)
-    return smallest_size(
-        image, choose_table(image, find_tables(image, options.reading.sector_size_bytes), options.reading.table));
+    return smallest_size(image, *read_table_of(image, options.reading));
   if (options.reference.empty())
     return {parse_size(options.size).resolve(image.size_bytes())};
   return size_of(*open_source(options.reference));

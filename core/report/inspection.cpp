@@ -195,8 +195,8 @@ Inspection inspect(const Disk& disk)
                      .strays = {}};
   std::vector<std::string> warnings = choose_table(disk.image(), tables, TableChoice::primary).warnings;
   // What was said about the image's tables is mended on the disk that is served; the rest still holds.
-  warnings.insert(warnings.end(), disk.warnings().begin() + static_cast<std::ptrdiff_t>(disk.table().warnings.size()),
-                  disk.warnings().end());
+  const std::vector<std::string> all = disk.warnings();
+  warnings.insert(warnings.end(), all.begin() + static_cast<std::ptrdiff_t>(disk.table().warnings.size()), all.end());
   Inspection inspection{.path = disk.image().name(),
                         .size_bytes = disk.size_bytes(),
                         .tables = std::move(tables),
