@@ -8,6 +8,9 @@ An image is grown by its own eighth of 40 steps of a sector, by a quarter of the
 third of the large sizes, so that all images together are grown by each; other options are tried at three of its sizes. With
 --every-step, each image is grown by each step, and each option tried at all sizes that matter (five times the time).
 
+One server per image and set of options serves all sizes as exports; of each set, two sizes have a server of their own, which
+is told them in its parameters.
+
 The plugin is $GPTGROW_PLUGIN, or the one in build/release.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import multiprocessing
 import os
 import random
@@ -22,7 +26,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,24 +38,15 @@ from model.contract_model import (  # noqa: E402
     Region,
     expected,
     load,
-    read_regions,
-    region_at,
     smallest_size,
 )
 from plugin import nbdkit  # noqa: E402
+from plugin.served_bytes import GIB, READ_AT_ONCE, TIB, Comparison, Mismatch, image_data  # noqa: E402
 
-KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
-READ_AT_ONCE = 128 * KIB  # a malloc of more is a mmap, whose page faults cost more than the read
-READ_WHOLE_UP_TO = 16 * MIB
-MAP_WHOLE_UP_TO = 64 * GIB
 EXACT_STEPS = range(1, 41)
 SHARES = 8
 # Around one sector, the header, an array of 4, 14, 32 and 64 sectors, and past all of them.
 FEW_STEPS = (1, 2, 3, 15, 32, 33, 34, 40)
-
-
-class Mismatch(Exception):
-    pass
 
 
 @dataclass(frozen=True)
@@ -152,143 +147,18 @@ def cases_of(name: str, image: Path, quick: bool, every_step: bool = False) -> I
 # --- One case --------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Comparison:
-    client: nbdkit.Client
-    image_fd: int
-    regions: list[Region]
-    random: random.Random
-
-    def same(self, start: int, length: int) -> None:
-        """The served bytes of this range equal the model's."""
-        for at in range(start, start + length, READ_AT_ONCE):
-            count = min(READ_AT_ONCE, start + length - at)
-            wanted = read_regions(self.image_fd, self.regions, at, count)
-            found = self.client.read(at, count)
-            if found != wanted:
-                self._fail(at, wanted, found)
-
-    def _fail(self, at: int, wanted: bytes, found: bytes) -> None:
-        first = next(i for i in range(len(wanted)) if found[i : i + 1] != wanted[i : i + 1])
-        raise Mismatch(
-            f"offset {at + first}: expected {wanted[first : first + 16].hex(' ')}, found "
-            f"{found[first : first + 16].hex(' ')}, in {region_at(self.regions, at + first)}"
-        )
-
-    def aligned(self, start: int, end: int) -> tuple[int, int]:
-        """The range widened to what the server lets a client ask for."""
-        step, size = self.client.alignment, self.client.size
-        first = max(start, 0) // step * step
-        return first, min(-(-end // step) * step, size) - first
-
-    def samples(self, start: int, end: int, count: int) -> None:
-        """Reads at both ends of a range and at random places in it."""
-        length = 64 * KIB
-        places = [start, max(start, end - length)]
-        if end - start > 2 * length:
-            places += [self.random.randrange(start, end - length) for _ in range(count)]
-        for place in places:
-            self.same(*self.aligned(place, min(place + length, end)))
-
-    def borders(self) -> None:
-        """Reads across the border of each region: the part before it, the border in the middle, the part behind."""
-        for region in self.regions[1:]:
-            self.same(*self.aligned(region.start - 7, region.start + 9))
-            self.same(*self.aligned(region.start - 5000, region.start + 5000))
-
-    def hole(self, extent: nbdkit.Extent) -> None:
-        """What the server calls a hole is zero in the model."""
-        for region in self.regions:
-            first, last = max(region.start, extent.start), min(region.end, extent.end)
-            if first >= last or region.kind == "zero":
-                continue
-            part = region.cut(first, last)
-            if part.kind == "bytes" and any(part.data):
-                raise Mismatch(f"a hole is reported at {extent.start} to {extent.end}, over {region}")
-            if part.kind == "image":
-                for start, end in image_data(self.image_fd, first, last):
-                    if any(os.pread(self.image_fd, end - start, start)):
-                        raise Mismatch(f"a hole is reported over data of the image at {start}")
-        self.samples(extent.start, extent.end, 4)
-
-    def data(self, extent: nbdkit.Extent) -> None:
-        """What the server calls data is not a hole of the image nor past its end, and is the model's."""
-        if extent.flags != 0:
-            raise Mismatch(f"flags {extent.flags} at {extent.start}, neither data nor hole,zero")
-        for region in self.regions:
-            first, end = max(region.start, extent.start), min(region.end, extent.end)
-            if first >= end:
-                continue
-            if region.what == "past the end of the image":
-                raise Mismatch(f"data is reported at {first} to {end}, past the end of the image")
-            if region.kind == "image" and hole_bytes(self.image_fd, first, end):
-                raise Mismatch(f"data is reported at {first} to {end}, over a hole of the image")
-        if self.client.size > READ_WHOLE_UP_TO:
-            self.same(extent.start, extent.length)
-
-    def map(self, start: int, end: int) -> None:
-        for extent in self.client.extents(start, end):
-            (self.hole if extent.is_hole else self.data)(extent)
-
-    def whole(self) -> None:
-        size = self.client.size
-        if size <= READ_WHOLE_UP_TO:
-            self.same(0, size)
-        self.borders()
-        if size <= MAP_WHOLE_UP_TO:
-            self.map(0, size)
-            return
-        for start, end in self.interesting_parts():
-            self.map(start, end)
-        grown = next(region for region in reversed(self.regions) if region.kind == "zero")
-        for _ in range(8):
-            start = self.random.randrange(grown.start, grown.end) // 4096 * 4096
-            self.map(start, min(start + 3 * GIB, size))
-
-    def interesting_parts(self) -> Iterator[tuple[int, int]]:
-        """The start, up to a gigabyte past the end of the image, and the last gigabyte."""
-        size = self.client.size
-        tail = self.regions[-1].end - GIB
-        grown = [region.start for region in self.regions if region.what == "past the end of the image"]
-        yield 0, min(grown[0] + GIB, tail)
-        yield tail, size
-
-
-def image_data(fd: int, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of a range of the image that are not holes."""
-    while start < end:
-        try:
-            start = os.lseek(fd, start, os.SEEK_DATA)
-        except OSError:
-            return
-        if start >= end:
-            return
-        stop = min(os.lseek(fd, start, os.SEEK_HOLE), end)
-        yield start, stop
-        start = stop
-
-
-def hole_bytes(fd: int, start: int, end: int) -> int:
-    return end - start - sum(stop - first for first, stop in image_data(fd, start, end))
-
-
-def check_refusal(case: Case, arguments: Sequence[str], why: Refused) -> None:
-    refusal = nbdkit.refused(arguments)
-    said = refusal.message.strip()
-
+def require_reason(case: Case, image: Path, why: Refused, said: str) -> None:
     def require(condition: object, what: str) -> None:
         if not condition:
             raise Mismatch(f"{what} (the contract refuses it: {why}); it said: {said!r}")
 
-    require(not refusal.served, "served all the same")
-    require(refusal.status > 0, f"exit status {refusal.status}")
-    require(said.startswith("nbdkit: error"), "no error message")
+    require(re.search(r"^nbdkit: (gptgrow\[\d+\]: )?error: ", said, re.MULTILINE), "no error message")
     if why.reason == "size-small" and why.smallest_size is not None:
         require(re.search(rf"\b{why.smallest_size}\b", said), f"the smallest size {why.smallest_size} is not named")
         named = any(re.search(rf"\b{slot}\b", said) for slot in why.slots)
         require(named or not why.slots, f"none of the slots {why.slots} is named")
     if why.reason == "size-multiple":
-        s = load(arguments[0].removeprefix("file="), **loading(case))[1].sector_size
+        s = load(image, **loading(case))[1].sector_size
         for near in (case.size // s * s, (case.size // s + 1) * s):
             require(re.search(rf"\b{near}\b", said), f"the nearest size {near} is not named")
     if why.backup_would_serve:
@@ -303,32 +173,89 @@ def loading(case: Case) -> dict:
     return {key: value for key, value in model_options(case.options).items() if key in ("sector_size", "table")}
 
 
-def check_case(case: Case, image: Path, seed: int) -> None:
-    arguments = [f"file={image}", case.spelling, *(f"{key}={value}" for key, value in case.options)]
+def check_refusal(case: Case, image: Path, why: Refused) -> None:
+    """By a server that is asked for this disk alone: it does not start."""
+    refusal = nbdkit.refused([f"file={image}", case.spelling, *words(case.options)])
+    if refusal.served or refusal.status <= 0:
+        raise Mismatch(f"served, exit status {refusal.status} (the contract refuses it: {why})")
+    require_reason(case, image, why, refusal.message.strip())
+
+
+def check_bytes(case: Case, image: Path, client: nbdkit.Client, regions: list[Region], seed: int) -> None:
+    if client.size != case.size:
+        raise Mismatch(f"size {client.size}, expected {case.size}")
+    with open(image, "rb") as file:
+        Comparison(client, file.fileno(), regions, random.Random(f"{seed} {case}")).whole()
+
+
+def words(options: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"{key}={value}" for key, value in options]
+
+
+def check_alone(case: Case, image: Path, seed: int) -> None:
     try:
         regions = expected(image, case.size, **model_options(case.options))
     except Refused as why:
-        check_refusal(case, arguments, why)
+        check_refusal(case, image, why)
         return
-    with open(image, "rb") as file, nbdkit.served(arguments) as client:
-        if client.size != case.size:
-            raise Mismatch(f"size {client.size}, expected {case.size}")
-        Comparison(client, file.fileno(), regions, random.Random(f"{seed} {case}")).whole()
+    with nbdkit.served([f"file={image}", case.spelling, *words(case.options)]) as client:
+        check_bytes(case, image, client, regions, seed)
+
+
+def check_export(case: Case, image: Path, server: nbdkit.Server, seed: int) -> None:
+    try:
+        regions = expected(image, case.size, **model_options(case.options))
+    except Refused as why:
+        try:
+            with server.connected(str(case.size)):
+                raise Mismatch(f"served (the contract refuses it: {why})")
+        except nbdkit.ServerError as refusal:
+            if case.size != 0:  # which is no name of a size
+                require_reason(case, image, why, str(refusal))
+        return
+    with server.connected(str(case.size)) as client:
+        check_bytes(case, image, client, regions, seed)
 
 
 # --- All of them -----------------------------------------------------------------------------------------------------
 
 
 def run_cases(work: tuple[list[Case], Path, int]) -> Outcome:
+    """Of one image, with one set of options."""
     cases, folder, seed = work
+    image = folder / f"{cases[0].image}.raw"
     outcome = Outcome()
-    for case in cases:
+
+    def run(check: Callable[..., None], case: Case, *more: object) -> None:
         try:
-            check_case(case, folder / f"{case.image}.raw", seed)
+            check(case, image, *more, seed)
             outcome.passed += 1
         except (Mismatch, nbdkit.ServerError) as why:
             outcome.failures.append(f"{case}: {why}")
+
+    # A spelling that is relative or names a file, and one that is a number.
+    picked = random.Random(f"{seed} {cases[0]}")
+    alone = {picked.choice(kind) for kind in ([c for c in cases if c.spelling[5:].isdigit()], [
+        c for c in cases if not c.spelling[5:].isdigit()]) if kind}
+    served = next((c for c in cases if c not in alone and is_served(c, image)), None)
+    if served is None:
+        alone = set(cases)
+    for case in alone:
+        run(check_alone, case)
+    if served is not None:
+        with nbdkit.Server(folder, [f"file={image}", "size=export", *words(cases[0].options)]) as server:
+            for case in cases:
+                if case not in alone:
+                    run(check_export, case, server)
     return outcome
+
+
+def is_served(case: Case, image: Path) -> bool:
+    try:
+        expected(image, case.size, **model_options(case.options))
+    except Refused:
+        return False
+    return True
 
 
 def fingerprint(image: Path) -> tuple[int, int, str]:
@@ -353,10 +280,6 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chunks(cases: list[Case], length: int) -> list[list[Case]]:
-    return [cases[at : at + length] for at in range(0, len(cases), length)]
-
-
 def main() -> int:
     arguments = parse_arguments()
     began = time.monotonic()
@@ -367,7 +290,8 @@ def main() -> int:
         names = [name for name in arguments.image or CATALOGUE if name not in skipped]
         before = {name: fingerprint(folder / f"{name}.raw") for name in names}
         cases = [case for name in names for case in cases_of(name, folder / f"{name}.raw", arguments.quick, arguments.every_step)]
-        work = [(chunk, folder, arguments.seed) for chunk in chunks(cases, 25)]
+        groups = itertools.groupby(cases, lambda case: (case.image, case.options))
+        work = [(list(group), folder, arguments.seed) for _, group in groups]
         with multiprocessing.Pool(arguments.jobs) as pool:
             outcomes = list(pool.imap_unordered(run_cases, work))
         failures = sorted(failure for outcome in outcomes for failure in outcome.failures)

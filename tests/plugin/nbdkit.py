@@ -133,6 +133,51 @@ def served(arguments: Sequence[str]) -> Iterator[Client]:
                 process.wait()
 
 
+class Server:
+    """One nbdkit for many connections, on a socket that is there before it starts."""
+
+    def __init__(self, folder: Path, arguments: Sequence[str], how: Sequence[str] = ("--threads=1",)) -> None:
+        self._folder = folder
+        self._stderr = tempfile.TemporaryFile()
+        with socket.socket(socket.AF_UNIX) as listening:
+            self.socket_path = tempfile.mktemp(prefix="nbd-", dir=folder)
+            listening.bind(self.socket_path)
+            listening.listen(128)
+            activate = 'exec 3<&"$1"; shift; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+            start = ["bash", "-c", activate, "nbdkit", str(listening.fileno()), *command(arguments, ("-f", *how))]
+            self.process = subprocess.Popen(start, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._stderr,
+                                            pass_fds=[listening.fileno()])
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self.process.terminate()
+        status = self.process.wait(TIMEOUT)
+        os.unlink(self.socket_path)
+        if status != 0 and kind is None:
+            raise ServerError(f"exit status {status}: {self.said()}")
+        self._stderr.close()
+
+    def said(self, since: int = 0) -> str:
+        return os.pread(self._stderr.fileno(), 1 << 20, since).decode(errors="replace").strip()
+
+    @contextmanager
+    def connected(self, export: str) -> Iterator[Client]:
+        """Raises ServerError with what the server said when it refuses."""
+        before = os.fstat(self._stderr.fileno()).st_size
+        handle = nbd.NBD()
+        handle.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+        handle.set_export_name(export)
+        try:
+            handle.connect_unix(self.socket_path)
+            yield Client(handle)
+            handle.shutdown()
+        except nbd.Error as why:
+            hang_up(handle)
+            raise ServerError(self.said(before) or str(why)) from None
+
+
 @dataclass(frozen=True)
 class Refusal:
     status: int
@@ -140,6 +185,6 @@ class Refusal:
     message: str
 
 
-def refused(arguments: Sequence[str]) -> Refusal:
-    done = subprocess.run(command(arguments), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+def refused(arguments: Sequence[str], how: Sequence[str] = ("--single", "--threads=1")) -> Refusal:
+    done = subprocess.run(command(arguments, how), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
     return Refusal(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
