@@ -95,7 +95,14 @@ Decoded first_character(std::string_view text)
 std::string escape(std::string_view text, bool keep_newlines)
 {
   std::string out;
-  while (!text.empty()) {
+  out.reserve(text.size());
+  for (;;) {
+    // Nearly all text is plain, and there may be very much of it.
+    const std::size_t plain = std::ranges::find_if(text, [](char c) { return c < 0x20 || c > 0x7e; }) - text.begin();
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty())
+      return out;
     const Decoded decoded = first_character(text);
     const std::size_t length = std::max<std::size_t>(decoded.length, 1);
     if (decoded.length == 0)
@@ -106,7 +113,6 @@ std::string escape(std::string_view text, bool keep_newlines)
       out += text.substr(0, length);
     text.remove_prefix(length);
   }
-  return out;
 }
 
 }  // namespace
