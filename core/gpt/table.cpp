@@ -205,6 +205,23 @@ FoundTables find_tables(const Source& image, std::optional<std::uint32_t> sector
   return std::move(*best);
 }
 
+std::vector<ByteRange> header_places(const FoundTables& found)
+{
+  std::vector<ByteRange> places;
+  const auto add = [&](const FoundTable& table) {
+    if (table.header.has_signature())
+      places.push_back(bytes_of(table.at, 1, table.header.sector_size_bytes()));
+  };
+  add(found.primary);
+  if (found.backup)
+    add(*found.backup);
+  if (found.rival)
+    add(*found.rival);
+  for (const FoundTable& stray : found.strays)
+    add(stray);
+  return places;
+}
+
 std::optional<std::string> sector_size_warning(const Table& table, std::uint32_t context_sector_size_bytes)
 {
   if (table.sector_size_bytes == context_sector_size_bytes)

@@ -44,6 +44,9 @@ FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba 
 /// Throws Error when the image is too short to hold a GPT.
 FoundTables find_tables(const Source& image, std::optional<std::uint32_t> sector_size_bytes);
 
+/// The sectors that hold a header, right or wrong.
+std::vector<ByteRange> header_places(const FoundTables& found);
+
 enum class TableChoice { primary, backup };
 
 /// The table that counts, checked.

@@ -91,19 +91,21 @@ TargetBefore Restore::look_at_target()
 {
   if (!target_)
     return {};
-  std::optional<ByteRange> backup_header;
+  TargetBefore before{.exists = true, .headers = {}, .backup_header = {}, .signatures = {}};
   std::uint32_t sector_size_bytes = disk_->table().sector_size_bytes;
   try {
     const FoundTables tables = find_tables(*target_, std::nullopt);
     if (tables.primary.header.has_signature() || tables.backup)
       sector_size_bytes = tables.sector_size_bytes;
+    before.headers = header_places(tables);
     if (tables.backup)
-      backup_header = clip(bytes_of(tables.backup->at, 1, tables.sector_size_bytes), disk_->size_bytes());
+      before.backup_header = clip(bytes_of(tables.backup->at, 1, tables.sector_size_bytes), disk_->size_bytes());
   } catch (const Error&) {
     // Too short for a table.
   }
   contents_ = contents_of(*target_, sector_size_bytes);
-  return {true, backup_header, contents_.signatures};
+  before.signatures = contents_.signatures;
+  return before;
 }
 
 void Restore::open_map()
@@ -257,14 +259,17 @@ void Restore::wipe()
 
 void Restore::wipe_tables()
 {
-  for (const ByteRange& range : plan_.wiped) {
-    std::vector<std::byte> bytes(range.size);
-    if (range.offset == 0)
-      std::ranges::copy(unfinished_mark(map_->identity().id),
-                        bytes.begin() + static_cast<std::ptrdiff_t>(plan_.gpt.primary_header.offset));
-    target_->write(range.offset, bytes);
+  const std::vector<std::byte> mark = unfinished_mark(map_->identity().id);
+  const ByteRange place{plan_.gpt.primary_header.offset, mark.size()};
+  for (const auto& step : plan_.wipe_steps) {
+    for (const ByteRange& range : step) {
+      std::vector<std::byte> bytes(range.size);
+      if (range.offset <= place.offset && place.end() <= range.end())
+        std::ranges::copy(mark, bytes.begin() + static_cast<std::ptrdiff_t>(place.offset - range.offset));
+      target_->write(range.offset, bytes);
+    }
+    target_->flush();
   }
-  target_->flush();
 }
 
 void Restore::write_tables()

@@ -2,7 +2,7 @@
 // An image onto a disk, in an order that never leaves a valid table over incomplete data:
 //
 //   1. what may fail for lack of space: the map, and the blocks of a file
-//   2. both tables of the target are wiped, at the places of either sector size
+//   2. both tables of the target are wiped: the headers that are there, then the places of tables of either sector size
 //   3. signatures of what was there before, in the free space: behind the image and all partitions
 //   4. holes, free space, data
 //   5. the backup GPT

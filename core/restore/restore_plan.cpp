@@ -28,6 +28,15 @@ std::vector<ByteRange> places_of_tables(std::uint64_t size_bytes, const std::opt
   return places;
 }
 
+std::vector<std::vector<ByteRange>> wipe_steps(std::uint64_t size_bytes, const TargetBefore& before)
+{
+  std::vector<std::vector<ByteRange>> steps;
+  if (!before.headers.empty())
+    steps.push_back(before.headers);
+  steps.push_back(places_of_tables(size_bytes, before.backup_header));
+  return steps;
+}
+
 class Spaces {
 public:
   explicit Spaces(std::uint64_t end) : end_(end) {}
@@ -61,7 +70,7 @@ std::vector<std::vector<const Structure*>> RestorePlan::table_steps() const
 RestorePlan plan_restore(const Disk& disk, const TargetBefore& before, FreeSpace free_space)
 {
   RestorePlan plan{.gpt = gpt_of(disk),
-                   .wiped = places_of_tables(disk.size_bytes(), before.backup_header),
+                   .wipe_steps = wipe_steps(disk.size_bytes(), before),
                    .stale_signatures = {},
                    .needs_space = {},
                    .not_filled = {}};

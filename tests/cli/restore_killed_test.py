@@ -132,6 +132,8 @@ def check_order(case, folder):
     assert not used_ring, "io_uring was used where it is forbidden"
 
     def kinds(offset, size):
+        if size == S and offset in (S, SIZE - S):
+            return {"header"}
         if offset == 0 and size == S:
             return {"MBR"}
         if offset in (S, 2 * S) and size <= 32 * S:
@@ -145,8 +147,9 @@ def check_order(case, folder):
     order = [set().union(*(kinds(*write) for write in epoch)) for epoch in epochs if epoch]
     if case.packed:  # what was held until the end is data too
         order = [each for number, each in enumerate(order) if number == 0 or each != order[number - 1]]
-    assert order == [{"wipe"}, {"data"}, {"backup"}, {"primary"}, {"MBR"}], order
-    print("between flushes: wipe | holes, free space, data | backup | primary | MBR")
+    assert order == [
+        {"header"}, {"wipe"}, {"data"}, {"header", "backup"}, {"header", "primary"}, {"MBR"}], order
+    print("between flushes: headers | wipe | holes, free space, data | backup | primary | MBR")
 
 
 def send(process, number):
