@@ -7,8 +7,10 @@
 """
 
 import ctypes
+import errno
 import fcntl
 import sys
+import time
 
 # linux/blkpg.h
 BLKPG, ADD, DELETE = 0x1269, 1, 2
@@ -35,7 +37,16 @@ def add(device, number, first_lba, sectors):
 
 
 def delete(device, number):
-    tell(DELETE, device, Partition(number=number))
+    """Asks again, for up to 20 seconds, while it is busy: whoever looks at all disks, as a restore in another test does, has it
+    open for a moment."""
+    for attempt in range(200):
+        try:
+            tell(DELETE, device, Partition(number=number))
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or attempt == 199:
+                raise
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":
