@@ -3,10 +3,10 @@
 #include "cli/command.h"
 #include "cli/contents_words.h"
 #include "cli/long_work.h"
+#include "cli/verify_restored.h"
 
 #include "core/disk/size.h"
 #include "core/error.h"
-#include "core/report/verification_report.h"
 #include "core/restore/restore.h"
 #include "core/source/open_source.h"
 #include "core/target/medium.h"
@@ -160,33 +160,6 @@ std::string state_of_target(const RestoreCommand& options, const Restore& restor
                      has_map ? "writes that" : "begins anew");
 }
 
-Exit check(const RestoreCommand& options, Restore& restore)
-{
-  const std::string& target = options.restore.target;
-  if (!same_medium(*open_source(target), restore.target()))
-    refuse("{}: is not what was written any more: something else has that name now", target);
-  const VerifyOptions verify_options{true, restore.checksums(), options.restore.free_space == FreeSpace::zero};
-  LongWork work;
-  const Verification result = verify(restore.disk(), restore.target(), verify_options, work.monitor());
-  if (result.stopped) {
-    complain(fmt::format("stopped: {} is restored, but not wholly verified; gptgrow verify {} {} does it",
-                         options.restore.target, options.image.file, options.restore.target));
-    return Exit::trouble;
-  }
-  try {
-    print(to_text(result, restore.disk(), restore.target(), verify_options, stdout_style()));
-  } catch (const std::system_error& e) {
-    // What was asked for is done, or is not, whoever hears of it.
-    complain(fmt::format("{}: {}, but the report cannot be printed: {}", options.restore.target,
-                         result.same() ? "restored and verified" : "restored, and differs", e.what()));
-  }
-  if (!result.same())
-    complain(options.restore.target +
-             ": does not hold what was written: it is failing, something else writes to it, or "
-             "the image was changed");
-  return result.same() ? Exit::same : Exit::differs;
-}
-
 /// What a person might take for done.
 void say_what_was_not_done(const RestoreCommand& options, const Restore& restore)
 {
@@ -251,7 +224,8 @@ Exit run_restore(RestoreCommand options)
   for (const std::string& note : restore.notes())
     complain("note: " + note);
   say_what_was_not_done(options, restore);
-  const Exit exit = options.no_verify ? Exit::same : check(options, restore);
+  const Exit exit =
+      options.no_verify ? Exit::same : verify_restored(restore, options.image.file, options.restore.free_space);
   if (const auto reason = restore.target().reread_partitions())
     complain("note: " + *reason);
   return exit;

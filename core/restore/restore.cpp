@@ -243,7 +243,8 @@ void Restore::remove_map()
 
 void Restore::wipe()
 {
-  wipe_tables();
+  for (const auto& step : plan_.wipe_steps)
+    make_zeros(step);
   state_ = State::incomplete;
   // What the kernel shows of the old table is nobody's any more.
   (void)target_->reread_partitions();
@@ -257,19 +258,24 @@ void Restore::wipe()
     save_map(options_.map_path, *map_);
 }
 
-void Restore::wipe_tables()
+void Restore::withdraw_table()
+{
+  state_ = State::wiping;
+  make_zeros({plan_.gpt.primary_header.range(), plan_.gpt.backup_header.range()});
+  state_ = State::incomplete;
+}
+
+void Restore::make_zeros(const std::vector<ByteRange>& ranges)
 {
   const std::vector<std::byte> mark = unfinished_mark(map_->identity().id);
   const ByteRange place{plan_.gpt.primary_header.offset, mark.size()};
-  for (const auto& step : plan_.wipe_steps) {
-    for (const ByteRange& range : step) {
-      std::vector<std::byte> bytes(range.size);
-      if (range.offset <= place.offset && place.end() <= range.end())
-        std::ranges::copy(mark, bytes.begin() + static_cast<std::ptrdiff_t>(place.offset - range.offset));
-      target_->write(range.offset, bytes);
-    }
-    target_->flush();
+  for (const ByteRange& range : ranges) {
+    std::vector<std::byte> bytes(range.size);
+    if (range.offset <= place.offset && place.end() <= range.end())
+      std::ranges::copy(mark, bytes.begin() + static_cast<std::ptrdiff_t>(place.offset - range.offset));
+    target_->write(range.offset, bytes);
   }
+  target_->flush();
 }
 
 void Restore::write_tables()

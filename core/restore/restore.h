@@ -66,7 +66,10 @@ public:
   /// gone when all is done. Not to be called twice.
   bool run(Monitor& monitor);
 
-  /// How far run() came.
+  /// After run(), when the target turns out not to hold what was written: takes its table away again.
+  void withdraw_table();
+
+  /// How far it came.
   enum class State {
     untouched,      // every byte is as it was
     wiping,         // the old table may be there, whole or in part
@@ -99,7 +102,8 @@ private:
   bool prepare(const Monitor& monitor);
   bool receive(Monitor& monitor);
   void wipe();
-  void wipe_tables();
+  /// Durably, with the mark of an unfinished restore where they hold its place.
+  void make_zeros(const std::vector<ByteRange>& ranges);
   void write_tables();
   void remove_map();
 

@@ -4,15 +4,20 @@
 #include <fmt/core.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include <unistd.h>
 
 namespace gptgrow {
 
+IoError::IoError(int error, const std::string& path, const char* what, std::uint64_t offset)
+    : std::system_error(error, std::generic_category(), fmt::format("{}: {} at byte {}", path, what, offset)),
+      path_(path)
+{
+}
+
 void throw_io_error(int error, const std::string& path, const char* what, std::uint64_t offset)
 {
-  throw std::system_error(error, std::generic_category(), fmt::format("{}: {} at byte {}", path, what, offset));
+  throw IoError(error, path, what, offset);
 }
 
 void throw_end_of_file(const std::string& path, std::uint64_t offset)

@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads and writes at a place of an open file, whole or not at all. What fails is std::system_error, with the path and the
-// byte; the end of the file is EIO.
+// Reads and writes at a place of an open file, whole or not at all. What fails is IoError; the end of the file is EIO.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <system_error>
 
 namespace gptgrow {
+
+/// what() says the path, what failed, and the byte.
+class IoError : public std::system_error {
+public:
+  IoError(int error, const std::string& path, const char* what, std::uint64_t offset);
+
+  const std::string& path() const { return path_; }
+
+private:
+  std::string path_;
+};
 
 [[noreturn]] void throw_io_error(int error, const std::string& path, const char* what, std::uint64_t offset);
 [[noreturn]] void throw_end_of_file(const std::string& path, std::uint64_t offset);

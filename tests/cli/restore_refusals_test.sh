@@ -56,7 +56,7 @@ refused "no map of a restore" "$gptgrow" restore image.raw disk.raw --yes --map 
 refused "nowhere/map: No such file" "$gptgrow" restore image.raw disk.raw --yes --map nowhere/map
 cp disk.raw other.raw
 killed=0
-strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=KILL:when=8 \
+strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=KILL:when=9 \
   "$gptgrow" restore image.raw other.raw --yes --map map >/dev/null 2>&1 || killed=$?
 [ $killed = 137 ] && [ -s map ] || fail "no unfinished restore"
 cp other.raw unfinished.raw

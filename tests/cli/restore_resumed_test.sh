@@ -26,7 +26,7 @@ status 0 "$gptgrow" restore image.raw target.raw --yes --map map --no-verify
 grep -qE 'note: [0-9]{8} bytes written by an earlier run were not checked' err || { cat err >&2; fail "not said"; }
 cp changed.raw target.raw
 cp kept.map map
-status 1 "$gptgrow" restore image.raw target.raw --yes --map map
+status 2 "$gptgrow" restore image.raw target.raw --yes --map map
 says out "the first difference is at byte 10000000"
 # One that began anew has nothing to say.
 rm -f map
@@ -57,6 +57,6 @@ says err "was another image, or has been changed since"
 # Between the samples: every byte is verified, whoever wrote it.
 rm map
 goes_on_after_change $((12345678))
-status 1 "$gptgrow" restore "$device" target.raw --yes --yes --map map
+status 2 "$gptgrow" restore "$device" target.raw --yes --yes --map map
 says out "the first difference is at byte 12345678"
 detach

@@ -10,7 +10,7 @@ head -c 16M /dev/urandom >junk.raw
 sgdisk --clear -n1:2048:30000 junk.raw >/dev/null 2>&1
 
 seen=()
-for flush in 1 2 3 4 5 6 7; do
+for flush in 1 2 3 4 5 6 7 8; do
   cp junk.raw disk.raw
   got=0
   strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=KILL:when=$flush \
@@ -30,7 +30,7 @@ for flush in 1 2 3 4 5 6 7; do
   [ "$cut" = None ] || ! grep -E '^[-+] |bytes \(- found' out >&2 || fail "fields are listed: $(cat out)"
   status 0 "$gptgrow" restore image.raw disk.raw --yes
 done
-[ "${seen[*]}" = "1:data 1:data 1:data 1:table 1:table 0:None" ] || fail "seen: ${seen[*]}"
+[ "${seen[*]}" = "1:data 1:data 1:data 1:data 1:table 1:table 0:None" ] || fail "seen: ${seen[*]}"
 
 # Not every empty MBR is one that was cut off.
 status 0 "$gptgrow" restore image.raw disk.raw --yes
