@@ -9,8 +9,8 @@ PATH=$PATH:/usr/sbin:/sbin
 plugin=$1 fuse=$2 command=$3 out=$4
 here=$(cd "$(dirname "$0")" && pwd)
 
-readonly kModules="virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
-  raid0 raid1 dm-mod dm-log-writes dm-crypt dm-multipath dm-round-robin crypto_null ecb"
+readonly kModules="scsi_debug sd_mod virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
+  raid0 raid1 dm-mod dm-log-writes dm-flakey dm-crypt dm-multipath dm-round-robin crypto_null ecb"
 readonly kModulesOfSomeKernels="bcache linear"
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
   dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq
