@@ -63,7 +63,8 @@ fuzz() {
   done
   for fuzzer in plan stream; do
     if [ $status = 0 ]; then
-      echo "$fuzzer: $(sed -n 's/^stat::number_of_executed_units: *//p' build/$fuzzer-fuzzer.log) inputs"
+      echo "counted: inputs of the fuzzer of a $fuzzer | $(sed -n 's/^stat::number_of_executed_units: *//p' \
+        build/$fuzzer-fuzzer.log) | 0" | tee -a build/counted.log
     else
       tail -n 50 build/$fuzzer-fuzzer.log
     fi
@@ -92,7 +93,15 @@ vm() {
   return $status
 }
 
+# What was tried, how often, and how often something was lost: from the lines that tests print of it.
+show_counted() {
+  local lines
+  lines=$(sed -n 's/^counted: //p' build/counted.log build/dev/Testing/Temporary/LastTest.log build/vm/*.host 2>/dev/null) || true
+  [ -z "$lines" ] || printf 'tried | how often | lost\n%s\n' "$lines" | awk -F ' [|] ' '{ printf "%-78s %10s %6s\n", $1, $2, $3 }'
+}
+
 mkdir -p build
+rm -f build/counted.log build/vm/*.host
 [ $# -gt 0 ] || set -- vm basic sanitizers fuzz lint
 tests/install.sh test
 echo "== packages: $SECONDS s"
@@ -111,5 +120,6 @@ for step; do
   esac
 done
 [ -z "$vm" ] || check "on a real kernel, in a virtual machine" vm
+show_counted
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -676,6 +676,7 @@ def main():
             except (AssertionError, subprocess.SubprocessError, OSError) as error:
                 failed.append(f"{name}: {error} {getattr(error, 'stderr', '') or ''}")
     print("\n".join([f"skipped: {each}" for each in skipped] + [f"FAILED: {each}" for each in failed]))
+    print(f"counted: arrangements that hold a disk, or do not | {len(cases) - len(skipped)} | {len(failed)}")
     print(f"{len(cases)} arrangements, {len(failed)} failed, {len(skipped)} skipped")
     return 1 if failed else 0
 

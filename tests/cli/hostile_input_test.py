@@ -98,6 +98,7 @@ def main():
             for file in (corpus / kind).iterdir():
                 path.write_bytes(file.read_bytes()[before:])
                 counts[look_at(path, kind == "stream" and not file.name.endswith("-raw"))] += 1
+    print(f"counted: hostile disks given to every command | {counts[0] + counts[2]} | 0")
     print(f"{counts[0]} disks with a table, {counts[2]} without")
     assert counts[0] > 100 and counts[2] > 20
 

@@ -80,6 +80,7 @@ def main():
             assert repair(disk, image, Path(folder) / f"undo{step}"), "not completed"
             assert disk.read_bytes() == repaired
             assert not completed or left == repaired
+        print(f"counted: kills of a repair | {ROUNDS} | 0")
         print(f"{ROUNDS} kills in {duration * 1000:.0f} ms, {killed_between} with the repair half done")
 
 

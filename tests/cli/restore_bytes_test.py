@@ -56,6 +56,7 @@ def main():
                     if size:
                         waiting.append(pool.submit(check, folder, image, size, *next(ways)))
             restored = sum(each.result() for each in waiting)
+        print(f"counted: restores compared with the model | {len(waiting)} | 0")
         print(f"{restored} restores of {len(images)} images, {len(waiting) - restored} refused")
         assert restored > len(waiting) // 2
 

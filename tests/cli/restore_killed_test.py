@@ -87,6 +87,7 @@ def kill_at_calls(case):
                 left[case.judge(f"{call} {number}")] += 1
                 resumed += case.map.exists()
                 case.complete(f"{call} {number}")
+    print(f"counted: kills of a restore | {kills} | 0")
     print(f"{kills} kills: {left}, {resumed} with a map to go on from")
     assert kills > (15 if case.packed else 20) and all(left.values()) and resumed > 10
 

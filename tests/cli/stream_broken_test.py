@@ -93,6 +93,7 @@ def cuts(case, rng):
         for number, place in enumerate(places):
             refused = case.try_bytes(f"{packer} cut at {place} of {len(data)}", data[:place], number % 2)
             assert refused, f"{packer} cut at {place} of {len(data)}: taken for whole"
+    print(f"counted: streams cut off | {PLACES * len(PACKERS)} | 0")
     print(f"cut off at {PLACES * len(PACKERS)} places")
 
 
@@ -105,6 +106,7 @@ def flips(case, rng):
             flipped = bytearray(data)
             flipped[place] ^= 1 << rng.randrange(8)
             refused += case.try_bytes(f"{packer} with byte {place} of {len(data)} flipped", bytes(flipped), number % 2)
+    print(f"counted: streams with a flipped bit | {PLACES * len(PACKERS)} | 0")
     print(f"bits flipped at {PLACES * len(PACKERS)} places: {refused} refused, the others harmless")
     assert refused > PLACES * len(PACKERS) * 8 // 10
 

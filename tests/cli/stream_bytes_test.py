@@ -140,6 +140,7 @@ def main():
                     waiting.append(pool.submit(check, folder, image, size, *next(ways), number % 5 == 0))
             failed = [str(each.exception()) for each in waiting if each.exception()]
             restored = sum(each.result() for each in waiting if not each.exception())
+        print(f"counted: restores of streams compared with the model | {len(waiting)} | 0")
         print(f"{restored} restores of {len(images)} images, {len(waiting) - restored} refused")
         for each in failed:
             print("FAILED", each, file=sys.stderr)

@@ -156,6 +156,7 @@ def main() -> int:
         failures += [f"{image.name} changed" for image in before if fingerprint(image) != before[image]]
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)
+    print(f"counted: mounts compared with the model | {len(work)} | {len(failures)}")
     print(f"{len(work)} mounts of {len(before)} images, {len(failures)} failed")
     return 1 if failures else 0
 

@@ -303,6 +303,7 @@ def main() -> int:
         print(f"skipped {name}: {why}", file=sys.stderr)
     passed = sum(outcome.passed for outcome in outcomes)
     print(f"{len(cases)} cases of {len(names)} images in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"counted: served disks compared with the model | {len(cases)} | {len(failures)}")
     print(f"{passed} passed, {len(failures)} failed" + (f", {len(skipped)} skipped" if skipped else ""))
     return 1 if failures else 0
 

@@ -302,6 +302,7 @@ def main() -> None:
         completed = complete(section, disks, image, repaired, sector) if not wrong else 0
         flushes = len(section.parts) - 1
         needed = sum(needs_flush(section, number, sector) for number in range(flushes))
+        print(f"counted: disks after a power cut during {section.name}, sectors of {sector} bytes | {count} | {sum(wrong.values())}")
         writes = sum(len(part.writes) for part in section.parts)
         print(f"{section.name}, sectors of {sector} bytes: {writes} writes in {len(section.parts)} parts, {count} disks after a cut, "
               f"{sum(wrong.values())} bad, {completed} completed by the same command; {needed} of {flushes} flushes are needed")
