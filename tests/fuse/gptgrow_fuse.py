@@ -15,6 +15,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 TIMEOUT = 300  # by then something hangs
+WHILE_BUSY = str(PROJECT / "tests/while_busy.sh")
 
 
 class MountError(Exception):
@@ -50,7 +51,7 @@ def mounted(image: Path, options: Sequence[str], environment: dict[str, str] | N
                     raise MountError(f"exit status {server.poll()}: {said()}")
                 time.sleep(0.002)
             yield folder
-            subprocess.run(["fusermount3", "-u", str(folder)], check=True)
+            subprocess.run([WHILE_BUSY, "fusermount3", "-u", str(folder)], check=True)
             if server.wait(TIMEOUT) != 0 or "Sanitizer" in said():
                 raise MountError(f"exit status {server.returncode}: {said()[-4000:]}")
         finally:

@@ -41,7 +41,7 @@ def layouts(image):
             check(text, name)
             assert b"evil" in text, text
     finally:
-        subprocess.run(["fusermount3", "-u", "mnt"], check=False)
+        subprocess.run([gptgrow_fuse.WHILE_BUSY, "fusermount3", "-u", "mnt"], check=False)
         said = server.communicate(timeout=60)[1]
     assert server.returncode == 0, said
     check(said, "warnings")
