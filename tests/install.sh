@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# install.sh [--print] build|quickstart|test
+# install.sh [--print] build|quickstart|test|ceph
 # Installs the Debian packages that a group needs and this machine lacks, or prints the group's names. The one list of
 # packages in the project.
 set -euo pipefail
@@ -12,9 +12,10 @@ build="cmake g++ $boost libarchive-dev libblkid-dev libcli11-dev libfdisk-dev li
   libxxhash-dev nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
 quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
-  cryptsetup-bin dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage kmod libclang-rt-dev lvm2 lz4 mandoc mdadm
-  nbd-client parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck shfmt strace
-  syslinux xfsprogs xz-utils zstd"
+  cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
+  mdadm nbd-client nginx-light parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
+  shfmt strace syslinux systemd xfsprogs xz-utils zstd"
+ceph="$test ceph-common ceph-mgr ceph-mon ceph-osd qemu-block-extra"
 
 print=
 [ "${1:-}" != --print ] || { print=yes; shift; }
@@ -22,6 +23,7 @@ case ${1:-} in
   build) group=$build ;;
   quickstart) group=$quickstart ;;
   test) group=$test ;;
+  ceph) group=$ceph ;;
   *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
 esac
 if [ "$print" ]; then
@@ -49,12 +51,15 @@ as_root() {
 # The package lists of a new machine are empty, those of an old one name files that are gone: both show as a failure.
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}"
+  # What is installed to be tested starts no service.
   as_root "export DEBIAN_FRONTEND=noninteractive
+    policy=/usr/sbin/policy-rc.d
+    [ -e \$policy ] || { trap 'rm -f '\$policy EXIT; printf '#!/bin/sh\nexit 101\n' >\$policy; chmod 755 \$policy; }
     install() { apt-get install -y -qq --no-install-recommends ${missing[*]}; }
     install >/dev/null 2>&1 || { apt-get update -qq && install >/dev/null; }"
 fi
 
-if [ "$1" = test ]; then
+if [ "$1" = test ] || [ "$1" = ceph ]; then
   # What an init and udev would have done: fusermount3 looks for its mounts here, and works for every user.
   [ -e /etc/mtab ] || as_root 'ln -s ../proc/self/mounts /etc/mtab'
   [ ! -c /dev/fuse ] || [ "$(stat -c %a /dev/fuse)" = 666 ] || as_root 'chmod 666 /dev/fuse'

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [STEP ...]
 # Installs what is missing, builds, and passes every test; or only the named steps:
-# vm basic sanitizers fuzz lint.
+# vm basic sanitizers fuzz lint. Two more are part of no other: fleet, which basic has passed with all else, and ceph, which
+# sets up a Ceph cluster.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -35,6 +36,15 @@ build() { # build PRESET [TARGET...]
 
 basic() {
   build dev && ctest --test-dir build/dev --output-on-failure --parallel $((2 * jobs))  # some wait more than they work
+}
+
+# One server and many machines.
+fleet() {
+  build dev && ctest --test-dir build/dev --output-on-failure --parallel "$jobs" -L fleet
+}
+
+ceph() {
+  tests/install.sh ceph && build dev nbdkit-gptgrow-plugin gptgrow && GPTGROW_BUILD=$PWD/build/dev tests/fleet/ceph_test.py
 }
 
 # What is built for a sanitizer: the core and the plugin, which hold the code that hostile bytes and many threads meet.
@@ -114,9 +124,11 @@ for step; do
       check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
       ;;
     fuzz) check "30 seconds of fuzzing each" fuzz ;;
+    fleet) check "one server and many machines" fleet ;;
+    ceph) check "from a Ceph cluster" ceph ;;
     lint) check "what linters find" tests/lint.sh ;;
     vm) start_vm ;;
-    *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '3,7s/^# //p' "$0" >&2; exit 2 ;;
   esac
 done
 [ -z "$vm" ] || check "on a real kernel, in a virtual machine" vm
