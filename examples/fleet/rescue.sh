@@ -50,7 +50,7 @@ by_nbdcopy() {
   served=$(nbdinfo --size "$1") || die "the server does not serve $size bytes; its log says why"
   [ "$served" = "$size" ] || die "the server serves $served bytes, expected $size, the size of $target"
   # nbdcopy asks nobody whether the disk is in use; the kernel tells wipefs. gptgrow restore would name who uses it.
-  [ ! -b "$target" ] || wipefs --quiet --all "$target" || die "$target: in use: expected a disk that nothing holds"
+  [ ! -b "$target" ] || wipefs --quiet --all "$target" >/dev/null || die "$target: in use: expected a disk that nothing holds"
   if ! nbdcopy --flush "$1" "$target"; then
     no_table
     die "$target: the copy failed; no partition table was left on it"

@@ -85,6 +85,12 @@ def status_bytes(process: int, name: str, pattern: str) -> int:
     return 0
 
 
+def cpu_seconds(process: int) -> float:
+    """So far, user and system."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 # --- NBD -------------------------------------------------------------------------------------------------------------
 
 
