@@ -47,7 +47,7 @@ class Run:
 
 
 def quartiles(values: Sequence[float]) -> str:
-    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else list(values) * 3
     return f"{middle:7.3f} ({low:.3f}-{high:.3f})"
 
 
@@ -129,6 +129,7 @@ class Bench:
         for name, unit, of, wanted in (
             ("16 copies over TLS", "GiB/s", lambda run: total / run.wall, "at least 0.95"),
             ("server CPU", "s/GiB", lambda run: run.server.cpu / total, "at most 1.05"),
+            ("  in programs", "s/GiB", lambda run: run.server.user / total, ""),
             ("server memory, peak", "MiB", lambda run: run.server.peak_bytes / MIB, ""),
             ("sent", "GiB", lambda run: run.wire_bytes / GIB, ""),
         ):
@@ -152,11 +153,13 @@ class Bench:
             return taken * 1000
 
         with ExitStack() as both:
-            for host, command in (("127.0.0.1", self.mine), ("127.0.0.2", self.theirs)):
-                both.enter_context(servers.Nbd(command, self.folder / f"{host}.log", host))
+            running = [both.enter_context(servers.Nbd(command, self.folder / f"{host}.log", host))
+                       for host, command in (("127.0.0.1", self.mine), ("127.0.0.2", self.theirs))]
             mine, theirs = in_turns(100 * self.pairs, lambda: opened("127.0.0.1", next(sizes)),
                                     lambda: opened("127.0.0.2", self.size))
         report("open to first byte, a new size", "ms", mine, theirs, "at most 1.2")
+        cpu = [server.used.cpu * 1000 / (len(mine) + 1) for server in running]
+        report("server CPU of an open", "ms", cpu[:1], cpu[1:])
 
     def connections(self) -> None:
         """What a connection that reads costs, each of another size, or all of the file's."""

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import sys
@@ -25,10 +26,10 @@ Source = list[str]
 
 
 @contextmanager
-def nbds(folder: Path, image: Path) -> Iterator[Source]:
+def nbds(folder: Path, image: Path, program: str) -> Iterator[Source]:
     keys = folder / "keys/keys.psk"
     with servers.Nbd(servers.unit_command(image, keys), folder / "nbdkit.log") as server:
-        yield ["--with", "nbdcopy", servers.nbds(keys)]
+        yield ["--with", program, servers.nbds(keys)]
     assert server.process.returncode == 0, server.said()
     assert server.used.read_bytes <= 2 * DATA_MIB * machines.MIB, "the page cache holds the image more than once"
 
@@ -52,7 +53,8 @@ def http_through_a_rack(folder: Path, image: Path) -> Iterator[Source]:
 
 # Another way that machines restore by: one more line.
 WAYS: dict[str, Callable[[Path, Path], object]] = {
-    "nbds, nbdcopy": nbds,
+    "nbds, nbdcopy": partial(nbds, program="nbdcopy"),
+    "nbds, gptgrow": partial(nbds, program="gptgrow"),
     "http": http,
     "http, a rack's cache": http_through_a_rack,
 }

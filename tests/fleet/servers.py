@@ -22,14 +22,21 @@ from fleet import network  # noqa: E402
 from plugin import nbdkit  # noqa: E402
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/fleet"
+CIPHERS = EXAMPLE / "gnutls.conf"
+WITH_CIPHERS = ["env", f"GNUTLS_SYSTEM_PRIORITY_FILE={CIPHERS}"]
 NBD_PORT, HTTP_PORT, RACK_PORT = 10809, 8080, 8081
 
 
 @dataclass(frozen=True)
 class Used:
-    cpu: float  # seconds, user and system, of all its processes
+    user: float  # seconds of CPU, of all its processes
+    system: float
     peak_bytes: int  # of memory, summed over its processes
     read_bytes: int  # from the medium
+
+    @property
+    def cpu(self) -> float:
+        return self.user + self.system
 
 
 class Daemon:
@@ -39,7 +46,7 @@ class Daemon:
         self.log = log
         with open(log, "wb") as out:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **arguments)
-        self.used = Used(0, 0, 0)
+        self.used = Used(0, 0, 0, 0)
 
     def __enter__(self) -> Daemon:
         return self
@@ -71,7 +78,7 @@ class Daemon:
                 os.kill(process, how)
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.used = Used(usage.ru_utime + usage.ru_stime, peak, read)
+        self.used = Used(usage.ru_utime, usage.ru_stime, peak, read)
 
     def pause(self) -> None:
         for process in self.processes():
@@ -98,18 +105,19 @@ def unit_command(image: Path, keys: Path) -> list[str]:
     """ExecStart= of the example, as systemd would expand it, with the plugin that is tested."""
     unit = (EXAMPLE / "gptgrow-fleet.service").read_text().replace("\\\n", " ")
     values = dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE)) | {"CREDENTIALS_DIRECTORY": str(keys.parent)}
+    assert values.pop("GNUTLS_SYSTEM_PRIORITY_FILE") == f"/etc/gptgrow/{CIPHERS.name}"
     assert values.keys() == {"IMAGE", "CREDENTIALS_DIRECTORY"}, values
     values["IMAGE"] = str(image)
     words = [re.sub(r"\$\{(\w+)\}", lambda name: values[name[1]], word)
              for word in shlex.split(re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1])]
     assert words[0] == "/usr/bin/nbdkit" and f"--tls-psk={keys}" in words, words
     at = words.index("gptgrow")
-    return nbdkit.command(words[at + 1 :], words[1:at])
+    return [*WITH_CIPHERS, *nbdkit.command(words[at + 1 :], words[1:at])]
 
 
 def tls_command(keys: Path, *plugin: str, filters: Sequence[str] = ()) -> list[str]:
     """Another plugin, served as the example serves gptgrow."""
-    return ["nbdkit", "--foreground", "--readonly", "--threads=4", "--tls=require", f"--tls-psk={keys}", *filters, *plugin]
+    return [*WITH_CIPHERS, "nbdkit", "--foreground", "--readonly", "--threads=4", "--tls=require", f"--tls-psk={keys}", *filters, *plugin]
 
 
 class Nbd(Daemon):

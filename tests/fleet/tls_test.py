@@ -5,10 +5,12 @@ nor that it exists. Who has a key reads it."""
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +26,7 @@ OPTION, REPLY = 0x49484156454F5054, 0x3E889045565A9
 REQUEST = 0x25609513
 EXPORT_NAME, ABORT, LIST, STARTTLS, INFO, GO, STRUCTURED, LIST_META, SET_META = 1, 2, 3, 5, 6, 7, 8, 9, 10
 TLS_REQUIRED = 0x80000005
+AES_128_GCM = 0x1301
 
 
 def handle(keys: Path | None, user: str | None, tls: int) -> nbd.NBD:
@@ -118,6 +121,35 @@ def read_behind_starttls(size: int) -> None:
     print("plain text behind STARTTLS: unanswered")
 
 
+def cipher(keys: Path) -> int:
+    """Of the session that a client and the server agree upon, as somebody sees it who only passes on what they say."""
+    said = b""
+
+    def pass_on(listening: socket.socket) -> None:
+        nonlocal said
+        ours, _ = listening.accept()
+        with ours, socket.create_connection((network.SERVER, servers.NBD_PORT)) as theirs:
+            while readable := select.select([ours, theirs], [], [], machines.TIMEOUT)[0]:
+                for peer in readable:
+                    data = peer.recv(1 << 16)
+                    if not data:
+                        return
+                    (theirs if peer is ours else ours).sendall(data)
+                    said += data if peer is theirs else b""
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        between = threading.Thread(target=pass_on, args=[listening])
+        between.start()
+        opened = handle(keys, "rescue", nbd.TLS_REQUIRE)
+        opened.connect_tcp("127.0.0.1", str(listening.getsockname()[1]))
+        opened.opt_abort()
+        between.join()
+    hello = said.index(b"\x16\x03\x03") + 5
+    assert said[hello] == 2, "no ServerHello"
+    after_session = hello + 4 + 2 + 32 + 1 + said[hello + 38]
+    return int.from_bytes(said[after_session : after_session + 2], "big")
+
+
 def main() -> None:
     network.in_own_namespaces(0)
     with tempfile.TemporaryDirectory() as name:
@@ -134,6 +166,7 @@ def main() -> None:
             for user in ("rescue", "machine7"):
                 assert exports(handle(keys, user, nbd.TLS_REQUIRE)) == [str(image.stat().st_size)]
                 assert read(handle(keys, user, nbd.TLS_REQUIRE), size)[512:520] == b"EFI PART"
+            assert cipher(keys) == AES_128_GCM, f"cipher {cipher(keys):#x}: several times as slow"
             expect_nothing("another key", size, wrong, "rescue")
             expect_nothing("a user that the server does not know", size, wrong, "machine8")
             expect_nothing("TLS without a key", size, None, None)

@@ -60,6 +60,7 @@ rm -rf root/etc/systemd/system
 mkdir -p root/etc/systemd/system root/srv/gptgrow root/etc/gptgrow root/back
 cp "$tests"/../examples/fleet/gptgrow-fleet.* root/etc/systemd/system
 cp "$plugin" "root$(nbdkit --dump-config | sed -n 's/^plugindir=//p')/nbdkit-gptgrow-plugin.so"
+cp "$tests/../examples/fleet/gnutls.conf" root/etc/gptgrow
 install -m 0644 "$scratch/holes-512.raw" root/srv/gptgrow/image.raw
 psktool -u rescue -p root/etc/gptgrow/keys.psk
 chmod 600 root/etc/gptgrow/keys.psk
