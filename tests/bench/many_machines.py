@@ -109,22 +109,22 @@ class Bench:
 
     # --- The plugin against the file plugin
 
-    def copies(self, command: list[str]) -> Run:
-        """nbdcopy on every machine, to nowhere: no disk is slower than the server."""
+    def copies(self, serving: Callable[[], servers.Daemon], copy: list[str], count: int = machines.MACHINES) -> Run:
+        """On so many machines at once, to nowhere: no disk is slower than the server."""
         self.warm()
-        uri = servers.nbds(self.keys).replace("?", f"/{self.size}?")
-        copy = ["nbdcopy", uri, "null:"]
-        with self.served(command) as server:
+        with serving() as server:
             before, began = sent_bytes(), time.monotonic()
             cpu = os.times().children_user + os.times().children_system
-            running = [subprocess.Popen(network.on(number, copy)) for number in range(machines.MACHINES)]
+            running = [subprocess.Popen(network.on(number % machines.MACHINES, copy)) for number in range(count)]
             assert all(each.wait() == 0 for each in running)
             wall, wire = time.monotonic() - began, sent_bytes() - before
             cpu = os.times().children_user + os.times().children_system - cpu
         return Run(wall, server.used, cpu, wire)
 
     def throughput(self) -> None:
-        mine, theirs = in_turns(self.pairs, lambda: self.copies(self.mine), lambda: self.copies(self.theirs))
+        copy = ["nbdcopy", servers.nbds(self.keys).replace("?", f"/{self.size}?"), "null:"]
+        mine, theirs = in_turns(self.pairs, lambda: self.copies(lambda: self.served(self.mine), copy),
+                                lambda: self.copies(lambda: self.served(self.theirs), copy))
         total = machines.MACHINES * self.data / 1024
         for name, unit, of, wanted in (
             ("16 copies over TLS", "GiB/s", lambda run: total / run.wall, "at least 0.95"),
@@ -188,6 +188,24 @@ class Bench:
 
     # --- The ways of the example
 
+    def nginx(self) -> servers.Nginx:
+        return servers.Nginx(self.folder, "nginx.conf", self.image.parent, servers.HTTP_PORT)
+
+    def url(self) -> str:
+        return f"http://{network.SERVER}:{servers.HTTP_PORT}/{self.packed.name}"
+
+    def growth(self) -> None:
+        """How the server's cost grows with machines: a straight line can be drawn on."""
+        nbds = ["nbdcopy", servers.nbds(self.keys).replace("?", f"/{self.size}?"), "null:"]
+        http = ["curl", "--fail", "--silent", "--output", "/dev/null", self.url()]
+        for name, serving, copy in (("nbdkit", lambda: self.served(self.mine), nbds), ("nginx", self.nginx, http)):
+            for count in (4, 16, 64):
+                runs = [self.copies(serving, copy, count) for _ in range(3)]
+                total = count * self.data / 1024
+                print(f"{name:8} {count:3} at once: {statistics.median(run.server.cpu for run in runs) / total:6.3f} s of CPU for a GiB "
+                      f"of data, {statistics.median(run.server.peak_bytes for run in runs) / MIB:6.1f} MiB, "
+                      f"{statistics.median(total / run.wall for run in runs):5.2f} GiB/s", flush=True)
+
     def restored(self, way: str) -> Run:
         self.warm()
         disks = machines.blank_disks(self.folder, machines.disk_sizes(self.image))
@@ -197,8 +215,8 @@ class Bench:
                 server = serving.enter_context(self.served(self.mine))
                 source, options = ["--with", "nbdcopy", servers.nbds(self.keys)], []
             else:
-                server = serving.enter_context(servers.Nginx(self.folder, "nginx.conf", self.image.parent, servers.HTTP_PORT))
-                source, options = [f"http://{network.SERVER}:{servers.HTTP_PORT}/{self.packed.name}"], ["--no-verify"]
+                server = serving.enter_context(self.nginx())
+                source, options = [self.url()], ["--no-verify"]
             before, began = sent_bytes(), time.monotonic()
             cpu = os.times().children_user + os.times().children_system
             with machines.restoring(source, disks, options) as restores:
@@ -229,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--data", type=int, default=256)
-    parser.add_argument("--only", action="append", choices=["throughput", "first-byte", "connections", "ways"])
+    parser.add_argument("--only", action="append", choices=["throughput", "first-byte", "connections", "growth", "ways"])
     arguments = parser.parse_args()
     network.in_own_namespaces(machines.MACHINES)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
@@ -237,7 +255,7 @@ def main() -> None:
         bench = Bench(Path(name), arguments.pairs, arguments.data)
         print(f"{'':34} {'gptgrow':>10} {'file':>10}        ratio (quartiles)        wanted")
         for what, measure in (("throughput", bench.throughput), ("first-byte", bench.first_byte),
-                              ("connections", bench.connections), ("ways", bench.ways)):
+                              ("connections", bench.connections), ("growth", bench.growth), ("ways", bench.ways)):
             if not arguments.only or what in arguments.only:
                 measure()
 
