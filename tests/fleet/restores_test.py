@@ -54,7 +54,6 @@ def http_through_a_rack(folder: Path, image: Path) -> Iterator[Source]:
 # Another way that machines restore by: one more line.
 WAYS: dict[str, Callable[[Path, Path], object]] = {
     "nbds, nbdcopy": partial(nbds, program="nbdcopy"),
-    "nbds, gptgrow": partial(nbds, program="gptgrow"),
     "http": http,
     "http, a rack's cache": http_through_a_rack,
 }
