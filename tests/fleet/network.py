@@ -7,6 +7,7 @@ All of it is in namespaces of the test: processes, mounts and networks go with i
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ def in_own_namespaces(count: int) -> None:
     """Starts this program anew in namespaces of its own, with machines 0 to count-1. Ends with status 77 where these are
     forbidden."""
     if os.environ.get(INSIDE):
+        # The first process of a namespace gets no signal that it does not handle.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         build(count)
         return
     own = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]

@@ -74,9 +74,14 @@ def exactly(peer: socket.socket, count: int) -> bytes:
     return data
 
 
+def plain() -> socket.socket:
+    """Where something is served that should not be, it waits for more: by then that is so."""
+    return socket.create_connection((network.SERVER, servers.NBD_PORT), timeout=60)
+
+
 def plain_option(option: int, data: bytes) -> None:
     """Sent as it is, and then a read. All that may come back is a refusal."""
-    with socket.create_connection((network.SERVER, servers.NBD_PORT)) as peer:
+    with plain() as peer:
         greeting = exactly(peer, 18)
         assert greeting[:8] == b"NBDMAGIC", greeting
         peer.sendall(struct.pack(">I", 3) + struct.pack(">QII", OPTION, option, len(data)) + data)
@@ -111,7 +116,7 @@ def read_behind_starttls(size: int) -> None:
     """What is sent in plain text behind STARTTLS is no part of what is encrypted."""
     name = str(size).encode()
     go = struct.pack(">I", len(name)) + name + b"\0\0"
-    with socket.create_connection((network.SERVER, servers.NBD_PORT)) as peer:
+    with plain() as peer:
         exactly(peer, 18)
         peer.sendall(struct.pack(">I", 3) + struct.pack(">QII", OPTION, STARTTLS, 0) +
                      struct.pack(">QII", OPTION, GO, len(go)) + go + struct.pack(">IHHQQI", REQUEST, 0, 0, 0, 0, 4096))
