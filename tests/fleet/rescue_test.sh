@@ -35,15 +35,15 @@ refuses "names an export" "nbd+unix:///8G?socket=$PWD/nbd.sock" disk.raw
 refuses "names an export" "nbds://rescue@127.0.0.1/$own" disk.raw
 refuses "expected nbds://" holes-512.raw disk.raw
 refuses "expected nbds://" file:///etc/passwd disk.raw
-refuses "nbdcopy takes none of these: --sha256" "$kServer" disk.raw --sha256 12
+refuses "nbdcopy takes none of these: --sha256" --with nbdcopy "$kServer" disk.raw --sha256 12
 # These come to where something would be written.
-refuses "does not serve $((own + 4096)) bytes" "nbd+unix:///?socket=$PWD/no.sock" disk.raw
+refuses "does not serve $((own + 4096)) bytes" --with nbdcopy "nbd+unix:///?socket=$PWD/no.sock" disk.raw
 refuses "no GPT" "http://127.0.0.1:1/image.zst" disk.raw
 cmp disk.raw before.raw || fail "something was written"
 
 for size in $((own + 4096)) $((own + (1 << 40))); do
   truncate -s "$size" disk.raw
-  "$rescue" "$kServer" disk.raw
+  "$rescue" --with nbdcopy "$kServer" disk.raw
   model holes-512 "$size"
   same disk.raw || fail "$size bytes: not the promised disk"
 done
@@ -51,13 +51,13 @@ done
 # Too small for the image: the server says so before anything is written.
 truncate -s 1M disk.raw
 cp disk.raw before.raw
-refuses "does not serve 1048576 bytes" "$kServer" disk.raw
+refuses "does not serve 1048576 bytes" --with nbdcopy "$kServer" disk.raw
 cmp disk.raw before.raw || fail "something was written"
 
 # A server without size=export
 nbdkit -U other.sock -P other.pid "$plugin" holes-512.raw size="$own"
 at_exit 'kill "$(cat other.pid)"'
-refuses "expected 1048576" "nbd+unix:///?socket=$PWD/other.sock" disk.raw
+refuses "expected 1048576" --with nbdcopy "nbd+unix:///?socket=$PWD/other.sock" disk.raw
 cmp disk.raw before.raw || fail "something was written"
 
 unchanged holes-512
@@ -65,12 +65,12 @@ unchanged holes-512
 truncate -s $((own + 8192)) disk.raw
 device=$("$tests/attach_loop.sh" "$PWD/disk.raw") || skip "no loop device for this user: no block device was restored"
 at_exit 'losetup -d "$device"'
-"$rescue" "$kServer" "$device"
+"$rescue" --with nbdcopy "$kServer" "$device"
 model holes-512 $((own + 8192))
 same disk.raw || fail "not the promised disk on $device"
 mkfs.ext4 -q -F "$device"
 mkdir mnt
 mount -t ext4 "$device" mnt || skip "no ext4 here"
 at_exit 'umount mnt'
-refuses "in use" "$kServer" "$device"
+refuses "in use" --with nbdcopy "$kServer" "$device"
 [ "$(blkid -p -o value -s TYPE "$device")" = ext4 ] || fail "a mounted disk was written"

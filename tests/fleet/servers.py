@@ -165,9 +165,9 @@ class Nginx(Daemon):
         super().__init__(["nginx", "-e", str(home / "error.log"), "-p", str(home), "-c", str(home / "all.conf")], home / "log")
         awaited(lambda: answers(port), self.process)
 
-    def sent_bytes(self) -> int:
-        """Of answers that are complete."""
-        return sum(int(line.split()[1]) for line in self.access_log.read_text().splitlines())
+    def sent_bytes(self) -> list[int]:
+        """By answers that are complete, one by one."""
+        return [int(line.split()[1]) for line in self.access_log.read_text().splitlines()]
 
 
 def answers(port: int) -> bool:
