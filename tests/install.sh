@@ -8,9 +8,9 @@ set -euo pipefail
 # Files and io_uring came to Boost.Asio in 1.78; Debian 12's default is 1.74.
 boost=libboost-dev
 [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ] || boost=libboost1.81-dev
-build="cmake g++ $boost libarchive-dev libblkid-dev libcli11-dev libfdisk-dev libfmt-dev libfuse3-dev libmount-dev libssl-dev liburing-dev
-  libxxhash-dev nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
-quickstart="$build dosfstools fdisk gdisk libnbd-bin mtools syslinux-common"
+build="cmake fdisk g++ $boost libarchive-dev libblkid-dev libcli11-dev libfmt-dev libfuse3-dev libssl-dev liburing-dev libxxhash-dev
+  nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
+quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
   cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
   mdadm nbd-client nginx-light parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck

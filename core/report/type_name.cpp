@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/type_name.h"
 
-#include <libfdisk/libfdisk.h>
-
-#include <memory>
+#include <string_view>
 #include <unordered_map>
 
 namespace gptgrow {
 
-namespace {
-
-using Names = std::unordered_map<std::string, std::string>;
-
-Names known_names()
+std::string type_name(const Guid& type_guid)
 {
-  // In use on disks whose owners depend on slot numbers, and unknown to libfdisk 2.38 to 2.41.
-  Names names{
+  // The first of two names for one type counts.
+  static const std::unordered_map<std::string_view, std::string_view> names{
+#include "type_names.inc"
+      // In use on disks whose owners depend on slot numbers, and unknown to util-linux 2.38 to 2.41.
       {"4EB2EA39-7855-4790-A79E-FAE495E21F8D", "VMware VMFS-L"},
       {"5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6", "CoreOS usr"},
       {"3884DD41-8582-4404-B9A8-E9B84F2DF50E", "CoreOS resize"},
@@ -25,23 +21,8 @@ Names known_names()
       {"09845860-705F-4BB5-B16C-8A8A099CAF52", "ChromeOS miniOS"},
       {"3F0F8318-F146-4E6B-8222-C28C8F02E0D5", "ChromeOS hibernate"},
   };
-  const std::unique_ptr<fdisk_context, decltype(&fdisk_unref_context)> context(fdisk_new_context(),
-                                                                               fdisk_unref_context);
-  const fdisk_label* gpt = context ? fdisk_get_label(context.get(), "gpt") : nullptr;
-  for (std::size_t i = 0; gpt && i < fdisk_label_get_nparttypes(gpt); ++i) {
-    const fdisk_parttype* type = fdisk_label_get_parttype(gpt, i);
-    names.insert_or_assign(fdisk_parttype_get_string(type), fdisk_parttype_get_name(type));
-  }
-  return names;
-}
-
-}  // namespace
-
-std::string type_name(const Guid& type_guid)
-{
-  static const Names names = known_names();
   const auto found = names.find(guid_text(type_guid));
-  return found == names.end() ? "" : found->second;
+  return found == names.end() ? "" : std::string(found->second);
 }
 
 }  // namespace gptgrow

@@ -8,7 +8,7 @@
 
 namespace gptgrow {
 
-/// The name by which libfdisk, or else gptgrow, knows `type_guid`; empty when neither does. Any thread may call.
+/// The name by which util-linux, or else gptgrow, knows `type_guid`; empty when neither does. Any thread may call.
 std::string type_name(const Guid& type_guid);
 
 }  // namespace gptgrow

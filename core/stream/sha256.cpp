@@ -3,12 +3,11 @@
 
 #include "core/error.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <new>
 
 namespace gptgrow {
 
@@ -16,26 +15,16 @@ namespace {
 
 constexpr std::size_t kDigits = 64;
 
-void check(int result)
-{
-  if (result != 1)
-    throw std::runtime_error("libcrypto cannot compute SHA-256");
-}
-
 }  // namespace
 
+// Not EVP: that reads a configuration, and loads what it names, where a rescue system has neither.
 struct Sha256::State {
-  struct Free {
-    void operator()(EVP_MD_CTX* unused) const { ::EVP_MD_CTX_free(unused); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context{::EVP_MD_CTX_new()};
+  SHA256_CTX context;
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>())
 {
-  if (!state_->context)
-    throw std::bad_alloc();
-  check(::EVP_DigestInit_ex(state_->context.get(), ::EVP_sha256(), nullptr));
+  ::SHA256_Init(&state_->context);
 }
 
 Sha256::~Sha256() = default;
@@ -43,17 +32,16 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 
 void Sha256::add(std::span<const std::byte> bytes)
 {
-  check(::EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()));
+  ::SHA256_Update(&state_->context, bytes.data(), bytes.size());
 }
 
 std::string Sha256::hex()
 {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  check(::EVP_DigestFinal_ex(state_->context.get(), digest.data(), &size));
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  ::SHA256_Final(digest.data(), &state_->context);
   std::string text;
-  for (unsigned i = 0; i < size; ++i)
-    text += fmt::format("{:02x}", digest[i]);
+  for (const unsigned char byte : digest)
+    text += fmt::format("{:02x}", byte);
   return text;
 }
 

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/target/mounts.h"
 
+#include "core/source/file_descriptor.h"
+
 #include <fmt/format.h>
-#include <libmount.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <memory>
+#include <fstream>
+#include <optional>
 #include <set>
 
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -26,28 +27,32 @@ namespace fs = std::filesystem;
 
 constexpr int kMaxOverlays = 16;  // one above the other
 
-struct Unref {
-  void operator()(libmnt_table* table) const { mnt_unref_table(table); }
-  void operator()(libmnt_iter* iterator) const { mnt_free_iter(iterator); }
-};
-
-std::string text_of(const char* text)
+bool read_table(const fs::path& path, pid_t process, std::vector<Mount>& mounts)
 {
-  return text ? text : "";
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) {
+    std::optional<Mount> mount = parse_mount(line);
+    if (!mount)
+      return false;
+    if (process != 0)
+      mount->id = -1;
+    mount->process = process;
+    mounts.push_back(std::move(*mount));
+  }
+  return file.eof() && !file.bad();
 }
 
-bool read_table(const std::string& path, pid_t process, std::vector<Mount>& mounts)
+/// statx tells it only since Linux 5.8.
+std::optional<int> mount_id(int fd)
 {
-  const std::unique_ptr<libmnt_table, Unref> table(mnt_new_table());
-  const std::unique_ptr<libmnt_iter, Unref> iterator(mnt_new_iter(MNT_ITER_FORWARD));
-  if (!table || !iterator || mnt_table_parse_file(table.get(), path.c_str()) != 0)
-    return false;
-  libmnt_fs* line = nullptr;
-  while (mnt_table_next_fs(table.get(), iterator.get(), &line) == 0)
-    mounts.push_back({process == 0 ? mnt_fs_get_id(line) : -1, mnt_fs_get_devno(line), text_of(mnt_fs_get_fstype(line)),
-                      text_of(mnt_fs_get_source(line)), text_of(mnt_fs_get_target(line)),
-                      text_of(mnt_fs_get_fs_options(line)), process});
-  return true;
+  std::ifstream file(fmt::format("/proc/self/fdinfo/{}", fd));
+  for (std::string key; file >> key;) {
+    int id = 0;
+    if (key == "mnt_id:" && file >> id)
+      return id;
+  }
+  return std::nullopt;
 }
 
 ino_t namespace_of(const std::string& process)
@@ -85,30 +90,11 @@ std::vector<dev_t> btrfs_disks(dev_t one, const BlockGraph& graph)
   return {one};
 }
 
-std::vector<std::string> option_values(const std::string& options, std::string_view name)
-{
-  char* value = nullptr;
-  std::size_t size = 0;
-  std::vector<std::string> values;
-  if (mnt_optstr_get_option(options.c_str(), std::string(name).c_str(), &value, &size) != 0 || !value)
-    return values;
-  std::string_view rest(value, size);
-  while (!rest.empty()) {
-    const std::size_t end = rest.find(':');
-    if (end != 0)
-      values.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-  }
-  return values;
-}
-
 Backing backing_of(const Medium& file, const Mounts& mounts, const BlockGraph& graph, int depth);
 
 Backing overlay_backing(const Mount& mount, const Mounts& mounts, const BlockGraph& graph, int depth)
 {
-  std::vector<std::string> folders = option_values(mount.options, "upperdir");
-  for (const std::string& lower : option_values(mount.options, "lowerdir"))
-    folders.push_back(lower);
+  const std::vector<std::string> folders = overlay_folders(mount.options);
   Backing result;
   if (folders.empty() || depth == kMaxOverlays)
     return {Backing::Kind::hidden, {}};
@@ -178,15 +164,14 @@ Mounts read_mounts()
 
 std::vector<Medium> swap_spaces()
 {
-  const std::unique_ptr<libmnt_table, Unref> table(mnt_new_table());
-  const std::unique_ptr<libmnt_iter, Unref> iterator(mnt_new_iter(MNT_ITER_FORWARD));
+  std::ifstream file("/proc/swaps");
+  std::string line;
+  std::getline(file, line);  // the names of the columns
   std::vector<Medium> result;
-  libmnt_fs* line = nullptr;
-  if (!table || !iterator || mnt_table_parse_swaps(table.get(), nullptr) != 0)
-    return result;
-  while (mnt_table_next_fs(table.get(), iterator.get(), &line) == 0) {
+  while (std::getline(file, line)) {
+    const std::string path = unescape_field(line.substr(0, line.find_first_of(" \t")));
     struct stat status;
-    if (const char* path = mnt_fs_get_source(line); path && ::stat(path, &status) == 0)
+    if (::stat(path.c_str(), &status) == 0)
       result.push_back(medium_of(status, path));
   }
   return result;
@@ -204,15 +189,14 @@ bool is_on_overlay(const Medium& file, const Mounts& mounts)
 
 const Mount* mount_of(const Medium& file, const Mounts& mounts)
 {
-  struct statx status {};
-  if (file.path.empty() ||
-      ::statx(AT_FDCWD, file.path.c_str(), AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &status) == -1 ||
-      (status.stx_mask & STATX_MNT_ID) == 0 || makedev(status.stx_dev_major, status.stx_dev_minor) != file.device ||
-      (file.inode != 0 && status.stx_ino != file.inode))
+  const FileDescriptor reached(file.path.empty() ? -1 : ::open(file.path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status;
+  if (reached.get() == -1 || ::fstat(reached.get(), &status) == -1 || status.st_dev != file.device ||
+      (file.inode != 0 && status.st_ino != file.inode))
     return nullptr;
-  const auto found = std::ranges::find_if(mounts.all, [&](const Mount& mount) {
-    return mount.process == 0 && mount.id >= 0 && static_cast<std::uint64_t>(mount.id) == status.stx_mnt_id;
-  });
+  const std::optional<int> id = mount_id(reached.get());
+  const auto found =
+      std::ranges::find_if(mounts.all, [&](const Mount& mount) { return mount.process == 0 && id && mount.id == *id; });
   return found == mounts.all.end() ? nullptr : &*found;
 }
 

@@ -3,21 +3,9 @@
 #pragma once
 
 #include "core/target/block_graph.h"
+#include "core/target/mount_table.h"
 
 namespace gptgrow {
-
-struct Mount {
-  int id = 0;
-  dev_t device = 0;
-  std::string type;
-  std::string source;
-  std::string where;
-  std::string options;  // of the file system
-  pid_t process = 0;    // one of another mount namespace; 0 in this one's own
-
-  /// Its block device, by number or by source.
-  bool is_of(dev_t block_device) const;
-};
 
 struct Mounts {
   std::vector<Mount> all;
