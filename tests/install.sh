@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# install.sh [--print] build|quickstart|test|ceph
+# install.sh [--print] build|release|quickstart|test|packages|ceph
 # Installs the Debian packages that a group needs and this machine lacks, or prints the group's names. The one list of
 # packages in the project.
 set -euo pipefail
@@ -10,19 +10,23 @@ boost=libboost-dev
 [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ] || boost=libboost1.81-dev
 build="cmake fdisk g++ $boost libarchive-dev libblkid-dev libcli11-dev libfmt-dev libfuse3-dev libssl-dev liburing-dev libxxhash-dev
   nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
+release="$build dpkg-dev file libbz2-dev liblz4-dev liblzma-dev libzstd-dev"
 quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
   cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
   mdadm nbd-client nginx-light parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
   shfmt strace syslinux systemd systemd-container xfsprogs xz-utils zstd"
+packages="$test $release bash-completion lintian man-db"
 ceph="$test ceph-common ceph-mgr ceph-mon ceph-osd qemu-block-extra"
 
 print=
 [ "${1:-}" != --print ] || { print=yes; shift; }
 case ${1:-} in
   build) group=$build ;;
+  release) group=$release ;;
   quickstart) group=$quickstart ;;
   test) group=$test ;;
+  packages) group=$packages ;;
   ceph) group=$ceph ;;
   *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;
 esac

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [STEP ...]
 # Installs what is missing, builds, and passes every test; or only the named steps:
-# vm basic sanitizers fuzz lint. Two more are part of no other: fleet, which basic has passed with all else, and ceph, which
-# sets up a Ceph cluster.
+# vm basic sanitizers fuzz lint. Three more are part of no other: fleet, which basic has passed with all else; ceph, which sets
+# up a Ceph cluster; packages, which installs and removes them on this machine, as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -82,6 +82,15 @@ fuzz() {
   return $status
 }
 
+packages() {
+  local test status=0
+  tests/install.sh packages && build release package && build static || return 1
+  for test in packages/{installed,static,reproducible}_test vm/rescue; do
+    "tests/$test.sh" || [ $? = 77 ] || { echo "$test failed"; status=1; }
+  done
+  return $status
+}
+
 # A virtual machine keeps one processor busy: it runs beside the steps that follow.
 start_vm() {
   local status=0
@@ -127,6 +136,7 @@ for step; do
     fleet) check "one server and many machines" fleet ;;
     ceph) check "from a Ceph cluster" ceph ;;
     lint) check "what linters find" tests/lint.sh ;;
+    packages) check "packages, and the file for rescue systems" packages ;;
     vm) start_vm ;;
     *) sed -n '3,7s/^# //p' "$0" >&2; exit 2 ;;
   esac

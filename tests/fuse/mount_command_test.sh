@@ -8,7 +8,7 @@ image sgdisk-512
 cp sgdisk-512.raw "an image, with commas.raw"
 DESTDIR=$scratch/stage cmake --install "$GPTGROW_BUILD" --component fuse --prefix /usr/local >installed
 grep -q 'bin/gptgrow-fuse$' installed || fail "installed: $(cat installed)"
-grep -q 'man1/gptgrow-fuse.1$' installed || fail "installed: $(cat installed)"
+grep -q 'man1/gptgrow-fuse.1.gz$' installed || fail "installed: $(cat installed)"
 cat >fstab <<END
 $scratch/sgdisk-512.raw $scratch/mnt fuse.gptgrow-fuse size=64G,noauto,nofail,x-systemd.automount 0 0
 END
