@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# install.sh [--print] build|release|quickstart|test|packages|ceph
+# install.sh [--print] build|release|arm64|quickstart|test|packages|ceph
 # Installs the Debian packages that a group needs and this machine lacks, or prints the group's names. The one list of
 # packages in the project.
 set -euo pipefail
@@ -11,6 +11,11 @@ boost=libboost-dev
 build="cmake fdisk g++ $boost libarchive-dev libblkid-dev libcli11-dev libfmt-dev libfuse3-dev libssl-dev liburing-dev libxxhash-dev
   nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
 release="$build dpkg-dev file libbz2-dev liblz4-dev liblzma-dev libzstd-dev"
+arm64="$release g++-aarch64-linux-gnu qemu-user-static"
+for package in libarchive-dev libblkid-dev libbz2-dev libfmt-dev liblz4-dev liblzma-dev libssl-dev liburing-dev libxxhash-dev libzstd-dev \
+  zlib1g-dev; do
+  arm64="$arm64 $package:arm64"
+done
 quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
   cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
@@ -24,6 +29,7 @@ print=
 case ${1:-} in
   build) group=$build ;;
   release) group=$release ;;
+  arm64) group=$arm64 ;;
   quickstart) group=$quickstart ;;
   test) group=$test ;;
   packages) group=$packages ;;
@@ -51,6 +57,8 @@ as_root() {
     su -c "$1"
   fi
 }
+
+[ "$1" != arm64 ] || dpkg --print-foreign-architectures | grep -qx arm64 || as_root 'dpkg --add-architecture arm64 && apt-get update -qq'
 
 # The package lists of a new machine are empty, those of an old one name files that are gone: both show as a failure.
 if [ ${#missing[@]} -gt 0 ]; then

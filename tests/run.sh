@@ -85,7 +85,7 @@ fuzz() {
 packages() {
   local test status=0
   tests/install.sh packages && build release package && build static || return 1
-  for test in packages/{installed,static,reproducible}_test vm/rescue; do
+  for test in packages/{installed,static,arm64,reproducible}_test vm/rescue; do
     "tests/$test.sh" || [ $? = 77 ] || { echo "$test failed"; status=1; }
   done
   return $status

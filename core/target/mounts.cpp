@@ -27,20 +27,23 @@ namespace fs = std::filesystem;
 
 constexpr int kMaxOverlays = 16;  // one above the other
 
-bool read_table(const fs::path& path, pid_t process, std::vector<Mount>& mounts)
+/// Whether the file could be read to its end.
+bool read_table(const fs::path& path, pid_t process, Mounts& mounts)
 {
   std::ifstream file(path);
   std::string line;
   while (std::getline(file, line)) {
     std::optional<Mount> mount = parse_mount(line);
-    if (!mount)
-      return false;
+    if (!mount) {
+      mounts.has_all_namespaces = false;
+      continue;
+    }
     if (process != 0)
       mount->id = -1;
     mount->process = process;
-    mounts.push_back(std::move(*mount));
+    mounts.all.push_back(std::move(*mount));
   }
-  return file.eof() && !file.bad();
+  return file.eof();
 }
 
 /// statx tells it only since Linux 5.8.
@@ -145,7 +148,7 @@ bool Mount::is_of(dev_t block_device) const
 Mounts read_mounts()
 {
   Mounts mounts;
-  mounts.has_all_namespaces = read_table("/proc/self/mountinfo", 0, mounts.all);
+  mounts.has_all_namespaces = read_table("/proc/self/mountinfo", 0, mounts) && mounts.has_all_namespaces;
   std::set<ino_t> seen{namespace_of("self")};
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", ignored)) {
@@ -156,7 +159,7 @@ Mounts read_mounts()
     if (its == 0 && is_hidden(process))
       mounts.has_all_namespaces = false;
     if (its != 0 && !seen.contains(its) &&
-        read_table(entry.path() / "mountinfo", static_cast<pid_t>(std::stol(process)), mounts.all))
+        read_table(entry.path() / "mountinfo", static_cast<pid_t>(std::stol(process)), mounts))
       seen.insert(its);
   }
   return mounts;
