@@ -67,7 +67,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   as_root "export DEBIAN_FRONTEND=noninteractive
     policy=/usr/sbin/policy-rc.d
     [ -e \$policy ] || { trap 'rm -f '\$policy EXIT; printf '#!/bin/sh\nexit 101\n' >\$policy; chmod 755 \$policy; }
-    install() { apt-get install -y -qq --no-install-recommends ${missing[*]}; }
+    install() { apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold ${missing[*]}; }
     install >/dev/null 2>&1 || { apt-get update -qq && install >/dev/null; }"
 fi
 
