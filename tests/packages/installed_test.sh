@@ -32,11 +32,21 @@ for package in $kPackages; do
   printf '%s\n    %s\n' "$(basename "${found[0]}")" "$(dpkg-deb -f "${found[0]}" Depends)"
 done
 lintian --allow-root --fail-on error,warning new/*.deb || fail "lintian"
-quietly cpack --config "$build/CPackConfig.cmake" -B old -D CPACK_DEBIAN_PACKAGE_VERSION=0.1
+# The same as an earlier version.
+for package in new/*.deb; do
+  dpkg-deb -R "$package" tree
+  sed -i 's/^Version: .*/Version: 0.1/' tree/DEBIAN/control
+  dpkg-deb --root-owner-group -b tree "old/$(basename "$package")" >/dev/null
+  rm -rf tree
+done
 
 # --- an earlier version serves ---------------------------------------------------------------------------------------
 image esxi5-512
 model esxi5-512 $((64 << 30))
+# What a package needs stays when it goes.
+for package in new/*.deb; do
+  quietly apt-get satisfy -y --no-install-recommends "$(dpkg-deb -f "$package" Depends)"
+done
 files >before
 apt_install old
 at_exit "apt-get purge -y $kPackages >/dev/null 2>&1"

@@ -6,7 +6,7 @@ project=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tests/plugin/common.sh
 . "$(dirname "$0")/../plugin/common.sh"
 [ -d "$project/.git" ] || skip "not a git checkout: the time of the commit is not known"
-SOURCE_DATE_EPOCH=$(git -C "$project" log -1 --format=%ct)
+: "${SOURCE_DATE_EPOCH:=$(git -C "$project" log -1 --format=%ct)}"
 export SOURCE_DATE_EPOCH
 
 mkdir elsewhere
