@@ -18,7 +18,7 @@ done
 
 quietly() { "$@" >log 2>&1 || { cat log >&2; fail "$*"; }; }
 # From a folder where apt's own user may read them.
-apt_install() { quietly apt-get install -y --no-install-recommends "./$1/"*.deb; }
+apt_install() { quietly apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "./$1/"*.deb; }
 files() { find /bin /etc /lib /opt /sbin /usr /var -xdev \( -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o -path /var/tmp \
   -o -path /var/lib/apt \) -prune -o -print | sort; }
 
@@ -45,11 +45,11 @@ image esxi5-512
 model esxi5-512 $((64 << 30))
 # What a package needs stays when it goes.
 for package in new/*.deb; do
-  quietly apt-get satisfy -y --no-install-recommends "$(dpkg-deb -f "$package" Depends)"
+  quietly apt-get satisfy -y -o DPkg::Lock::Timeout=300 --no-install-recommends "$(dpkg-deb -f "$package" Depends)"
 done
 files >before
 apt_install old
-at_exit "apt-get purge -y $kPackages >/dev/null 2>&1"
+at_exit "apt-get purge -y -o DPkg::Lock::Timeout=300 $kPackages >/dev/null 2>&1"
 nbdkit -U "$scratch/socket" -P "$scratch/pid" gptgrow esxi5-512.raw size=64G
 server=$(cat pid)
 at_exit 'kill $server 2>/dev/null; ended $server'
@@ -110,7 +110,7 @@ done
 kill "$server"
 ended "$server"
 # shellcheck disable=SC2086 # a list of words
-quietly apt-get purge -y $kPackages
+quietly apt-get purge -y -o DPkg::Lock::Timeout=300 $kPackages
 files >after
 diff before after || fail "left or missing after the removal"
 unchanged esxi5-512
