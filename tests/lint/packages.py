@@ -21,9 +21,11 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 PRODUCTS = {"gptgrow", "gptgrow-fuse", "inspect", "plan", "compare", "repair", "restore", "verify"}
 BASE = {"apt", "git"}
-# Where these are installed, they are the caller's choice; Ceph's packages are a group of their own.
+# Where these are installed, they are the caller's choice; Ceph's packages, and what packages are tested with, are groups of
+# their own.
 CEPH = {"ceph", "ceph-authtool", "ceph-mgr", "ceph-mon", "ceph-osd", "monmaptool", "rbd"}
-OPTIONAL = {"tests/install.sh": {"sudo", "su"}, "examples/fleet/rescue.sh": CEPH, "tests/fleet/ceph_test.py": CEPH}
+OPTIONAL = {"tests/install.sh": {"sudo", "su"}, "examples/fleet/rescue.sh": CEPH, "tests/fleet/ceph_test.py": CEPH,
+            "tests/packages/arm64_test.sh": {"file"}, "tests/packages/installed_test.sh": {"lintian", "man"}}
 # These run the command that their first word without a dash and a number names.
 WRAPPERS = {"as_user", "awaited", "check", "command", "env", "exec", "nice", "quietly", "setarch", "setpriv", "status", "timeout",
             "unshare", "xargs"}
