@@ -71,6 +71,6 @@ same disk.raw || fail "not the promised disk on $device"
 mkfs.ext4 -q -F "$device"
 mkdir mnt
 mount -t ext4 "$device" mnt || skip "no ext4 here"
-at_exit 'umount mnt'
+at_exit '"$tests/while_busy.sh" umount mnt'
 refuses "in use" --with nbdcopy "$kServer" "$device"
 [ "$(blkid -p -o value -s TYPE "$device")" = ext4 ] || fail "a mounted disk was written"

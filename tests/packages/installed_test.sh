@@ -59,7 +59,7 @@ if [ -c /dev/fuse ]; then
   mkdir mnt
   echo "$scratch/esxi5-512.raw $scratch/mnt fuse.gptgrow-fuse size=64G,noauto 0 0" >fstab
   mount --fstab fstab mnt || fail "mount by fstab"
-  at_exit 'umount mnt 2>/dev/null'
+  at_exit 'umount -l mnt 2>/dev/null'
   head -c 1M mnt/disk.raw >/dev/null
 fi
 
@@ -72,10 +72,10 @@ nbdcopy "nbd+unix:///?socket=$scratch/socket" served
 same served || fail "the server that ran during the upgrade"
 if [ "$mounts" ]; then
   same mnt/disk.raw || fail "the mount that was there during the upgrade"
-  umount mnt
+  "$tests/while_busy.sh" umount mnt
   mount --fstab fstab mnt || fail "mount by fstab, upgraded"
   same mnt/disk.raw || fail "the mount of the upgraded program"
-  umount mnt
+  "$tests/while_busy.sh" umount mnt
 else
   echo "no FUSE here: no mount was tried"
 fi
