@@ -122,6 +122,11 @@ void add_disk_options(CLI::App& app, DiskOptions& options)
       ->type_name("refuse|allow");
 }
 
+void add_extend_option(CLI::App& app, DiskOptions& options)
+{
+  add_key(app, options, "extend", "Make this partition longer, up to the end of the disk")->type_name("SLOT|last");
+}
+
 void add_size_options(CLI::App& app, DiskOptions& options, bool needed)
 {
   CLI::Option_group* group = app.add_option_group("size");

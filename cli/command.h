@@ -64,6 +64,9 @@ void add_yes_option(CLI::App& app, int& count, const std::string& description);
 /// --sector-size, --table, --old-backup and --truncated.
 void add_disk_options(CLI::App& app, DiskOptions& options);
 
+/// --extend, of what is served or restored.
+void add_extend_option(CLI::App& app, DiskOptions& options);
+
 /// --size and --reference, at most one of them; `needed`: exactly one.
 void add_size_options(CLI::App& app, DiskOptions& options, bool needed);
 

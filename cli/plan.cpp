@@ -44,6 +44,7 @@ void add_plan(CLI::App& app, Run& run)
   command->add_option("IMAGE", options->disk.file, "A file or block device")->required();
   add_size_options(*command, options->disk, true);
   add_disk_options(*command, options->disk);
+  add_extend_option(*command, options->disk);
   add_json_option(*command, options->json);
   command->callback([&run, options] { run = [options] { return plan(*options); }; });
 }

@@ -59,7 +59,7 @@ std::string words(const TargetKind& kind, bool is_new)
 std::string used_slots(const Disk& disk)
 {
   std::vector<std::uint32_t> slots;
-  for (const Entry& entry : disk.table().used_entries())
+  for (const Entry& entry : disk.used_entries())
     slots.push_back(entry.slot);
   return slots.empty() ? "none" : join_runs(slots);
 }
@@ -255,6 +255,7 @@ void add_restore(CLI::App& app, Run& run)
   command->add_flag("--no-verify", options->no_verify, "Do not read TARGET afterwards");
   add_yes_option(*command, options->yes, "Do not ask; twice where TARGET is a partition, or may be in use unseen");
   add_disk_options(*command, options->image);
+  add_extend_option(*command, options->image);
   command->callback([&run, options] { run = [options] { return run_restore(*options); }; });
 }
 

@@ -73,6 +73,7 @@ void add_verify(CLI::App& app, Run& run)
   command->add_flag("--free-space", options->free_space, "Compare what lies behind the image with zeros, too")
       ->excludes(table_only);
   add_disk_options(*command, options->disk);
+  add_extend_option(*command, options->disk);
   add_json_option(*command, options->json);
   command->callback([&run, options] { run = [options] { return run_verify(*options); }; });
 }

@@ -32,6 +32,7 @@ constexpr const char kUsage[] =
     "    -o reference=PATH              The size of this file or block device instead.\n"
     "    -o sector-size=512|4096        Logical sector size (default: found from the image).\n"
     "    -o table=primary|backup        GPT to serve from (default: primary).\n"
+    "    -o extend=SLOT|last            Make this partition longer, up to the end of the disk.\n"
     "    -o old-backup=zero|keep        Backup GPT that is left behind (default: zero).\n"
     "    -o truncated=refuse|allow      Partitions that the image has only a part of (default: refuse).\n"
     "\n"
@@ -111,7 +112,7 @@ Tree make_tree(const Disk& disk)
 {
   const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
   std::vector<Partition> partitions;
-  for (const Entry& entry : disk.table().used_entries())
+  for (const Entry& entry : disk.used_entries())
     partitions.push_back({entry.slot, bytes_of(entry, sector_size_bytes, disk.size_bytes()), to_utf8(entry.name),
                           guid_text(entry.partition_guid)});
   const Inspection inspection = inspect(disk);

@@ -229,6 +229,7 @@ struct nbdkit_plugin plugin = {
                    "reference=PATH              Serve the size of this file or block device instead.\n"
                    "sector-size=512|4096        Logical sector size (default: found from the image).\n"
                    "table=primary|backup        GPT to serve from (default: primary).\n"
+                   "extend=SLOT|last            Make this partition longer, up to the end of the disk.\n"
                    "old-backup=zero|keep        Backup GPT that is left behind (default: zero).\n"
                    "truncated=refuse|allow      Partitions that the image has only a part of (default: refuse).",
     .open = gptgrow_open,

@@ -57,6 +57,8 @@ Disk::Disk(std::shared_ptr<const Source> image, std::shared_ptr<const Table> tab
       layout_(plan_layout(*image_, *table_, size, reading.policy)),
       context_sector_size_bytes_(context_sector_size_bytes(*image_, size, reading))
 {
+  if (reading.extend)
+    extend(*reading.extend);
 }
 
 std::vector<std::string> Disk::warnings() const
@@ -68,6 +70,34 @@ std::vector<std::string> Disk::warnings() const
   if (auto warning = sector_size_warning(*table_, context_sector_size_bytes_))
     warnings.push_back(std::move(*warning));
   return warnings;
+}
+
+std::span<const std::byte> Disk::array() const
+{
+  return extension_ ? extended_array_ : table_->array;
+}
+
+std::vector<Entry> Disk::used_entries() const
+{
+  return gptgrow::used_entries(array(), layout_.primary.entry_size_bytes());
+}
+
+/// Of the arrays, only the sectors that change become bytes of our own.
+void Disk::extend(SlotToExtend which)
+{
+  const Gpt before = gpt_of(*this);
+  Gpt after = before;
+  extension_ = gptgrow::extend(after, which, name());
+  const auto old = before.all(), all = after.all();
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (std::size_t at = 0; at < all[i]->bytes.size(); at += after.sector_size_bytes) {
+      const auto sector = std::span(all[i]->bytes).subspan(at, after.sector_size_bytes);
+      if (!std::ranges::equal(sector, std::span(old[i]->bytes).subspan(at, after.sector_size_bytes)))
+        layout_.put_own(all[i]->role, all[i]->offset + at, sector);
+    }
+  layout_.primary = Header(after.primary_header.bytes);
+  layout_.backup = Header(after.backup_header.bytes);
+  extended_array_.assign(after.array().begin(), after.array().end());
 }
 
 void Disk::read(std::uint64_t offset, std::span<std::byte> buffer) const

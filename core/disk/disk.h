@@ -4,7 +4,7 @@
 #pragma once
 
 #include "core/disk/layout.h"
-#include "core/gpt/gpt.h"
+#include "core/gpt/extend.h"
 
 namespace gptgrow {
 
@@ -13,6 +13,7 @@ struct Reading {
   std::optional<std::uint32_t> sector_size_bytes = {};  // none: found from the table
   TableChoice table = TableChoice::primary;
   Policy policy = {};
+  std::optional<SlotToExtend> extend = {};
 };
 
 /// The table of `image` that is asked for, checked. Throws Error when it is refused.
@@ -42,8 +43,15 @@ public:
        const Reading& reading);
 
   const Source& image() const { return *image_; }
-  const Table& table() const { return *table_; }
+  const Table& table() const { return *table_; }  // the image's
   const Layout& layout() const { return layout_; }
+
+  /// What was asked for, and is served; it may be where it was.
+  const std::optional<Extension>& extension() const { return extension_; }
+
+  /// Of the table that is served, without the rest of its last sector.
+  std::span<const std::byte> array() const;
+  std::vector<Entry> used_entries() const;
 
   /// What the user should know, a sentence each, without the image's name.
   std::vector<std::string> warnings() const;
@@ -68,10 +76,14 @@ public:
   std::optional<FileRange> file_range(ByteRange range) const override;
 
 private:
+  void extend(SlotToExtend which);
+
   std::shared_ptr<const Source> image_;
   std::shared_ptr<const Table> table_;
   Layout layout_;
   std::uint32_t context_sector_size_bytes_;
+  std::optional<Extension> extension_;
+  std::vector<std::byte> extended_array_;  // empty: the array is the image's
 };
 
 /// Its partition table, as it is served.

@@ -11,6 +11,15 @@ namespace {
 
 constexpr std::string_view kSmallest = "min";
 
+/// One partition ends at the end of the disk: a second slot would not be served.
+void set_extend(Reading& reading, std::string_view value)
+{
+  const SlotToExtend slot = parse_slot_to_extend(value);
+  if (reading.extend)
+    refuse("extend: given twice, expected one slot");
+  reading.extend = slot;
+}
+
 }  // namespace
 
 bool DiskOptions::set(std::string_view key, std::string_view value)
@@ -36,6 +45,8 @@ bool DiskOptions::set(std::string_view key, std::string_view value)
     text(size);
   else if (key == "reference")
     text(reference);
+  else if (key == "extend")
+    set_extend(reading, value);
   else if (key == "sector-size")
     choose(reading.sector_size_bytes, "512", 512, "4096", 4096);
   else if (key == "table")

@@ -159,8 +159,8 @@ ByteRange find_free_space(const Source& image, const Table& table, std::uint64_t
 /// Builds the regions of a layout from the bottom up.
 class Overlay {
 public:
-  Overlay(const Source& image, std::uint32_t sector_size_bytes, std::uint64_t size_bytes)
-      : image_size_bytes_(image.size_bytes()), sector_size_bytes_(sector_size_bytes), regions_(size_bytes)
+  Overlay(const Source& image, std::uint32_t sector_size_bytes, Layout& layout)
+      : image_size_bytes_(image.size_bytes()), sector_size_bytes_(sector_size_bytes), layout_(layout)
   {
   }
 
@@ -169,7 +169,7 @@ public:
   {
     hole(role, to);
     to.size = clip({from, to.size}, image_size_bytes_).size;
-    regions_.overlay({clip(to, regions_.size_bytes()), Origin::image, from, role});
+    layout_.regions.overlay({clip(to, layout_.regions.size_bytes()), Origin::image, from, role});
   }
 
   void image_sectors(Role role, Lba to, std::uint64_t count, Lba from)
@@ -179,7 +179,7 @@ public:
 
   void hole(Role role, ByteRange range)
   {
-    regions_.overlay({clip(range, regions_.size_bytes()), Origin::hole, 0, role});
+    layout_.regions.overlay({clip(range, layout_.regions.size_bytes()), Origin::hole, 0, role});
   }
 
   void zero_sectors(Role role, Lba first, std::uint64_t count)
@@ -189,21 +189,22 @@ public:
 
   void own_sector(Role role, Lba at, std::span<const std::byte> sector)
   {
-    regions_.overlay({bytes_of(at, 1, sector_size_bytes_), Origin::own, own_bytes_.size(), role});
-    own_bytes_.insert(own_bytes_.end(), sector.begin(), sector.end());
+    layout_.put_own(role, bytes_of(at, 1, sector_size_bytes_).offset, sector);
   }
-
-  std::vector<std::byte>& own_bytes() { return own_bytes_; }
-  Regions& regions() { return regions_; }
 
 private:
   std::uint64_t image_size_bytes_;
   std::uint32_t sector_size_bytes_;
-  std::vector<std::byte> own_bytes_;
-  Regions regions_;
+  Layout& layout_;
 };
 
 }  // namespace
+
+void Layout::put_own(Role role, std::uint64_t offset, std::span<const std::byte> bytes)
+{
+  regions.overlay({{offset, bytes.size()}, Origin::own, own_bytes.size(), role});
+  own_bytes.insert(own_bytes.end(), bytes.begin(), bytes.end());
+}
 
 WantedSize size_of(const Source& reference)
 {
@@ -253,23 +254,27 @@ Layout plan_layout(const Source& image, const Table& table, const WantedSize& si
   image.read(0, mbr);
   move_protective_record(mbr, table.primary.last_usable_lba(), delta);
 
-  const ByteRange free_space = find_free_space(image, table, bytes_of(backup_array_lba, 0, sector_size_bytes).offset);
+  Layout layout{.primary = std::move(primary),
+                .backup = std::move(backup),
+                .own_bytes = {},
+                .free_space = find_free_space(image, table, bytes_of(backup_array_lba, 0, sector_size_bytes).offset),
+                .regions = Regions(size_bytes)};
   // One line for each structure, from the bottom up.
-  Overlay overlay(image, sector_size_bytes, size_bytes);
+  Overlay overlay(image, sector_size_bytes, layout);
   overlay.image_bytes(Role::content, {0, size_bytes}, 0);
-  overlay.hole(Role::free_space, free_space);
+  overlay.hole(Role::free_space, layout.free_space);
   if (table.backup && delta != 0 && policy.old_backup == OldBackup::zero) {
     overlay.zero_sectors(Role::old_backup_array, table.backup->partition_entry_lba(), array_sectors);
     overlay.zero_sectors(Role::old_backup_header, table.backup->my_lba(), 1);
   }
   overlay.own_sector(Role::mbr, Lba{0}, mbr);
-  overlay.own_sector(Role::primary_header, kPrimaryLba, primary.sector());
-  overlay.image_sectors(Role::primary_array, primary.partition_entry_lba(), array_sectors, table.array_source_lba);
+  overlay.own_sector(Role::primary_header, kPrimaryLba, layout.primary.sector());
+  overlay.image_sectors(Role::primary_array, layout.primary.partition_entry_lba(), array_sectors,
+                        table.array_source_lba);
   overlay.image_sectors(Role::backup_array, backup_array_lba, array_sectors,
                         table.backup && delta == 0 ? backup_array_lba : table.array_source_lba);
-  overlay.own_sector(Role::backup_header, last_lba, backup.sector());
-  return {std::move(primary), std::move(backup), std::move(overlay.own_bytes()), free_space,
-          std::move(overlay.regions())};
+  overlay.own_sector(Role::backup_header, last_lba, layout.backup.sector());
+  return layout;
 }
 
 }  // namespace gptgrow

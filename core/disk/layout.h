@@ -20,8 +20,11 @@ struct Layout {
   Header primary;  // as served
   Header backup;
   std::vector<std::byte> own_bytes;
-  ByteRange free_space;  // behind the image and every partition, in front of the backup table; may be empty
+  ByteRange free_space;  // behind the image and all of its partitions, in front of the backup table; may be empty
   Regions regions;
+
+  /// Serves `bytes` at `offset`. Precondition: they end at or before the end of the disk.
+  void put_own(Role role, std::uint64_t offset, std::span<const std::byte> bytes);
 };
 
 /// A size, and whose it is.

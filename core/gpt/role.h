@@ -14,7 +14,7 @@ enum class Role {
   old_backup_array,   // zeros where a backup was left behind
   old_backup_header,  // the same
   content,            // what the image has there, or zeros that belong to a partition
-  free_space,         // zeros behind the image and all partitions
+  free_space,         // zeros behind the image and all of its partitions
 };
 
 /// Whether it is a part of the partition table.

@@ -186,11 +186,12 @@ Inspection inspect(const Disk& disk)
   const Layout& layout = disk.layout();
   const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
   const Lba last_lba = layout.backup.my_lba();
+  const std::vector<std::byte> array(disk.array().begin(), disk.array().end());
   FoundTables tables{.sector_size_bytes = sector_size_bytes,
                      .sector_size_was_given = false,
                      .last_lba = last_lba,
-                     .primary = {kPrimaryLba, layout.primary, disk.table().array, {}},
-                     .backup = FoundTable{last_lba, layout.backup, disk.table().array, {}},
+                     .primary = {kPrimaryLba, layout.primary, array, {}},
+                     .backup = FoundTable{last_lba, layout.backup, array, {}},
                      .rival = std::nullopt,
                      .strays = {}};
   std::vector<std::string> warnings = choose_table(disk.image(), tables, TableChoice::primary).warnings;

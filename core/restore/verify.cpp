@@ -42,7 +42,7 @@ Difference difference_at(const Disk& disk, ByteRange range, std::byte found)
   const std::uint64_t offset = range.offset;
   Difference difference{offset, range.size, disk.piece({offset, 1}), std::nullopt, found, {}};
   disk.read(offset, std::span(&difference.expected, 1));
-  for (const Entry& entry : disk.table().used_entries()) {
+  for (const Entry& entry : disk.used_entries()) {
     const ByteRange partition = bytes_of(entry, disk.table().sector_size_bytes, disk.size_bytes());
     if (partition.offset <= offset && offset < partition.end() && !difference.entry)
       difference.entry = entry;

@@ -91,8 +91,8 @@ void check_served_table(const Disk& disk)
   REQUIRE(primary.last_usable_lba() < backup.partition_entry_lba());
   for (const Header& header : {primary, backup}) {
     const ByteRange range{bytes_of(header.partition_entry_lba(), 1, sector_size).offset, header.array_size_bytes()};
-    REQUIRE(read(disk, range) == disk.table().array);
-    REQUIRE(crc32(disk.table().array) == header.array_crc32());
+    REQUIRE(std::ranges::equal(read(disk, range), disk.array()));
+    REQUIRE(crc32(disk.array()) == header.array_crc32());
   }
 }
 
