@@ -16,6 +16,7 @@ _gptgrow() {
     --truncated) offered="refuse allow" ;;
     --free-space) offered="discard zero keep" ;;
     --size) offered=min ;;
+    --extend) offered=last ;;
     --slot | --move) return ;;
     *)
       if [ -z "$command" ]; then

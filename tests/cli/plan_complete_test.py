@@ -39,15 +39,19 @@ def main():
             image = image_path.read_bytes()
             sector = 4096 if name.endswith("4096") else 512
             table = ["table=backup"] if name.startswith("primary") else []
-            for size in (len(image) // sector * sector, len(image) // sector * sector + 3 * sector, 3 << 20):
-                options = [f"--{option.replace('=', ' ')}".split() for option in table]
+            own = len(image) // sector * sector
+            for size, extend in ((own, False), (own + 3 * sector, True), (3 << 20, False), (own, True)):
+                if extend and name.startswith("hybrid"):
+                    continue
+                keys = [*table, *["extend=last"][:extend]]
+                options = [f"--{option.replace('=', ' ')}".split() for option in keys]
                 done = subprocess.run([GPTGROW, "plan", image_path, "--size", str(size), "--json", *sum(options, [])],
                                       capture_output=True, text=True)
                 assert done.returncode in (0, 1), done.stderr
                 changes = json.loads(done.stdout)["changes"]
                 assert done.returncode == (1 if changes else 0)
                 disk_path.unlink(missing_ok=True)
-                subprocess.run(["nbdkit", "-U", "-", PLUGIN, image_path, f"size={size}", *table, "--run",
+                subprocess.run(["nbdkit", "-U", "-", PLUGIN, image_path, f"size={size}", *keys, "--run",
                                 f'nbdcopy "$uri" {disk_path}'], check=True, capture_output=True)
                 disk = disk_path.read_bytes()
                 check(name, image, disk, changes)

@@ -466,6 +466,8 @@ def add_hybrids(last: int) -> None:
     }
     for name, records in orders.items():
         add(f"hybrid-{name}-512", Disk(records=records).write)
+    of_last = [protective(2047), MbrRecord(0xFB, 2048, 1024), MbrRecord(0xEE, 3072, last - 3071)]
+    add("hybrid-of-last-slot-512", Disk(records=of_last).write)
     add("hybrid-whole-second-4096", Disk(sector_size=4096, records=[fat, protective(511), linux]).write)
 
 

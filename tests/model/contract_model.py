@@ -460,7 +460,60 @@ def overlay(regions: list[Region], new: Region) -> list[Region]:
     return out
 
 
-def lay_out(table: Table, image: ImageFile, size: int, old_backup: str) -> list[Region]:
+# --- Extending a partition -------------------------------------------------------------------------------------------
+
+BOUNDARY = 4096
+
+
+def slot_to_extend(table: Table, which: str) -> int:
+    if which != "last":
+        return int(which)
+    ends = [(entry.last_lba, slot) for slot, entry in table.used()]
+    if not ends:
+        raise Refused("extend-unused", "no slot is used")
+    last = [slot for end, slot in ends if end == max(ends)[0]]
+    if len(last) > 1:
+        raise Refused("extend-which", "several end last", tuple(last))
+    return last[0]
+
+
+def extended_end(last_usable_lba: int, sector_size: int) -> int:
+    """The last LBA at or before this one that ends on a boundary; -1 if none does."""
+    lba = last_usable_lba
+    while (lba + 1) * sector_size % BOUNDARY:
+        lba -= 1
+    return lba
+
+
+def extension(table: Table, mbr: bytes, which: str, last_usable_lba: int) -> tuple[int, int]:
+    """The slot, and its new EndingLBA; or Refused."""
+    slot, used = slot_to_extend(table, which), dict(table.used())
+    if not 1 <= slot <= table.header.number_of_partition_entries:
+        raise Refused("extend-range", f"slot {slot}", (slot,))
+    if slot not in used:
+        raise Refused("extend-unused", f"slot {slot}", (slot,))
+    entry, end = used[slot], extended_end(last_usable_lba, table.sector_size)
+    if entry.last_lba < entry.first_lba:
+        raise Refused("extend-order", "it ends before it begins", (slot,))
+    for other_slot, other in used.items():
+        if other_slot != slot and (other.first_lba > entry.last_lba or other.last_lba > entry.last_lba):
+            raise Refused("extend-behind", f"slot {other_slot} is behind it", (slot, other_slot))
+    if end < entry.last_lba:
+        raise Refused("extend-shorter", f"from {entry.last_lba} to {end}", (slot,))
+    for record in gpt.mbr_records(mbr):
+        is_protective = record.os_type in (0, 0xEE)
+        lbas = range(record.starting_lba, record.starting_lba + max(record.size_in_lba, 1))
+        if not is_protective and overlap(lbas, range(entry.first_lba, end + 1)):
+            raise Refused("extend-hybrid", f"a record at LBA {record.starting_lba}", (slot,))
+    return slot, end
+
+
+def with_end(array: bytes, slot: int, entry_size: int, last_lba: int) -> bytes:
+    at = (slot - 1) * entry_size + 40
+    return array[:at] + struct.pack("<Q", last_lba) + array[at + 8 :]
+
+
+def lay_out(table: Table, image: ImageFile, size: int, old_backup: str, extend: str | None = None) -> list[Region]:
     s = table.sector_size
     last_lba = size // s - 1
     delta = last_lba - table.alternate_lba
@@ -481,14 +534,22 @@ def lay_out(table: Table, image: ImageFile, size: int, old_backup: str) -> list[
             zeros = Region(lbas.start * s, len(lbas) * s, "zero", "old backup")
             regions = overlay(regions, zeros)
 
+    unmoved = delta == 0 and table.backup
+    arrays = [table.array, table.backup_array if unmoved else table.array]
+    crc = table.header.partition_entry_array_crc32
+    if extend is not None:
+        slot, end = extension(table, image.read(0, gpt.MBR_SIZE), extend, new_last_usable)
+        arrays = [with_end(array, slot, table.header.size_of_partition_entry, end) for array in arrays]
+        crc = zlib.crc32(arrays[0][: table.header.array_size])
+
     put(0, served_mbr(image.read(0, gpt.MBR_SIZE), table.header, delta), "MBR")
     put(1, sealed(table.header.sector, my_lba=1, alternate_lba=last_lba, partition_entry_lba=table.array_lba,
-                  last_usable_lba=new_last_usable), "primary header")  # fmt: skip
-    put(table.array_lba, table.array, "primary array")
-    unmoved = delta == 0 and table.backup
-    put(new_array_lba, table.backup_array if unmoved else table.array, "backup array")
+                  last_usable_lba=new_last_usable, partition_entry_array_crc32=crc), "primary header")  # fmt: skip
+    put(table.array_lba, arrays[0], "primary array")
+    put(new_array_lba, arrays[1], "backup array")
     put(last_lba, sealed((table.backup or table.header).sector, my_lba=last_lba, alternate_lba=1,
-                         partition_entry_lba=new_array_lba, last_usable_lba=new_last_usable),
+                         partition_entry_lba=new_array_lba, last_usable_lba=new_last_usable,
+                         partition_entry_array_crc32=crc),
         "backup header")  # fmt: skip
     return regions
 
@@ -513,6 +574,7 @@ def expected(
     table: str = "primary",
     old_backup: str = "zero",
     truncated: str = "refuse",
+    extend: str | None = None,
 ) -> list[Region]:
     """Ordered, gapless regions of the served disk, or Refused."""
     image, found = load(image_path, sector_size, table)
@@ -520,7 +582,7 @@ def expected(
     if truncated == "refuse":
         check_truncated(found, image)
     check_room(found, size_bytes // found.sector_size - 1 - found.alternate_lba)
-    return lay_out(found, image, size_bytes, old_backup)
+    return lay_out(found, image, size_bytes, old_backup, extend)
 
 
 # --- Looking at the answer -------------------------------------------------------------------------------------------

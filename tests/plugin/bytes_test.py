@@ -5,8 +5,8 @@
     bytes_test.py [--quick | --every-step] [--image NAME]... [--jobs N] [--seed N]
 
 An image is grown by its own eighth of 40 steps of a sector, by a quarter of the steps at which something happens, and to a
-third of the large sizes, so that all images together are grown by each; other options are tried at three of its sizes. With
---every-step, each image is grown by each step, and each option tried at all sizes that matter (five times the time).
+third of the large sizes, so that all images together are grown by each; other options are tried at three of its sizes, and a
+partition is extended at one, and by its number at another one. With --every-step, each image is grown by each step, and each option tried at all sizes that matter (five times the time).
 
 One server per image and set of options serves all sizes as exports; of each set, two sizes have a server of their own, which
 is told them in its parameters.
@@ -144,6 +144,34 @@ def cases_of(name: str, image: Path, quick: bool, every_step: bool = False) -> I
             yield Case(name, size, spelling, options)
 
 
+def slot_numbers(image: Path, options: dict, share: int) -> list[str]:
+    """The slot that ends last, and another one: used, unused, or none, in turn."""
+    try:
+        _, table = load(image, options.get("sector_size"), options.get("table", "primary"))
+    except Refused:
+        return []
+    used = sorted(table.used(), key=lambda pair: pair[1].last_lba)
+    count = table.header.number_of_partition_entries
+    unused = next((n for n in range(1, count + 1) if n not in dict(used)), count + 1)
+    others = [used[0][0] if used else 1, unused, count + 1]
+    return [str(n) for n in (*(slot for slot, _ in used[-1:]), others[share % 3])]
+
+
+def extend_cases_of(name: str, image: Path, quick: bool, every_step: bool) -> Iterator[Case]:
+    s = 4096 if "4096" in name.split("-") else 512
+    share = list(CATALOGUE).index(name) % SHARES
+    own = image.stat().st_size // s * s
+    steps = (0, *FEW_STEPS, *range(4, 12)) if every_step else (FEW_STEPS[share] + share,) if share % 3 else (0,)
+    variants = [tuple(variant.items()) for variant in CATALOGUE[name].variants] or [()]
+    if name.startswith(("backup-", "primary-")):
+        variants.append((("table", "backup"), ("old-backup", "keep")))
+    for options in variants[: 1 if quick else None]:
+        for step in steps:
+            yield Case(name, own + step * s, f"size={own + step * s}", (*options, ("extend", "last")))
+        for number in slot_numbers(image, model_options(options), share // 2)[share % 2 :: 1 if every_step else 2]:
+            yield Case(name, 64 * GIB, "size=64G", (*options, ("extend", number)))
+
+
 # --- One case --------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +185,9 @@ def require_reason(case: Case, image: Path, why: Refused, said: str) -> None:
         require(re.search(rf"\b{why.smallest_size}\b", said), f"the smallest size {why.smallest_size} is not named")
         named = any(re.search(rf"\b{slot}\b", said) for slot in why.slots)
         require(named or not why.slots, f"none of the slots {why.slots} is named")
+    if why.reason.startswith("extend-"):
+        for slot in why.slots:
+            require(re.search(rf"\bslots?\b.*\b{slot}\b", said), f"slot {slot} is not named")
     if why.reason == "size-multiple":
         s = load(image, **loading(case))[1].sector_size
         for near in (case.size // s * s, (case.size // s + 1) * s):
@@ -289,7 +320,8 @@ def main() -> int:
         skipped = write_images(folder, arguments.image or ())
         names = [name for name in arguments.image or CATALOGUE if name not in skipped]
         before = {name: fingerprint(folder / f"{name}.raw") for name in names}
-        cases = [case for name in names for case in cases_of(name, folder / f"{name}.raw", arguments.quick, arguments.every_step)]
+        cases = [case for name in names for make in (cases_of, extend_cases_of)
+                 for case in make(name, folder / f"{name}.raw", arguments.quick, arguments.every_step)]  # fmt: skip
         groups = itertools.groupby(cases, lambda case: (case.image, case.options))
         work = [(list(group), folder, arguments.seed) for _, group in groups]
         with multiprocessing.Pool(arguments.jobs) as pool:

@@ -15,12 +15,16 @@ TEST_CASE("Every option takes its values, and no others")
   CHECK(options.set("table", "backup"));
   CHECK(options.set("old-backup", "keep"));
   CHECK(options.set("truncated", "allow"));
+  CHECK(options.set("extend", "last"));
   CHECK(options.file == "image.raw");
   CHECK(options.size == "2T");
   CHECK(options.reading.sector_size_bytes == 4096);
   CHECK(options.reading.table == TableChoice::backup);
   CHECK(options.reading.policy.old_backup == OldBackup::keep);
   CHECK(options.reading.policy.truncated == Truncated::allow);
+  CHECK(options.reading.extend);
+  CHECK_THROWS_WITH(options.set("extend", "3"), ContainsSubstring("given twice"));
+  CHECK_THROWS_WITH(options.set("extend", "first"), ContainsSubstring("expected the number of a slot"));
   CHECK_FALSE(options.set("unknown", "1"));
   CHECK_THROWS_WITH(options.set("sector-size", "1024"), ContainsSubstring("expected 512 or 4096"));
   CHECK_THROWS_WITH(options.set("table", ""), ContainsSubstring("expected primary or backup"));
