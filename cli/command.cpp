@@ -24,9 +24,11 @@ CLI::Option* add_key(CLI::App& app, DiskOptions& options, const std::string& key
   return app.add_option_function<std::string>("--" + key, set, help);
 }
 
+/// Some are modes of a command, whichever command's error it is.
 std::string spell(const Hint& hint)
 {
-  return "--" + hint.key + (hint.value.empty() ? "" : ' ' + hint.value);
+  const bool is_of_repair = hint.key == "relocate" || hint.key == "undo";
+  return (is_of_repair ? "repair --" : "--") + hint.key + (hint.value.empty() ? "" : ' ' + hint.value);
 }
 
 }  // namespace

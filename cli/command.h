@@ -23,6 +23,7 @@ enum class Exit {
 using Run = std::function<Exit()>;
 
 /// Each adds one command to `app`; parsing it sets `run`, which must live as long as `app`.
+void add_extend(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
 void add_plan(CLI::App& app, Run& run);
 void add_compare(CLI::App& app, Run& run);

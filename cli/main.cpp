@@ -23,6 +23,7 @@ Exit run_command(const std::vector<std::string>& words)
   add_plan(app, run);
   add_compare(app, run);
   add_repair(app, run);
+  add_extend(app, run);
   add_restore(app, run);
   add_verify(app, run);
   return parse_arguments(app, words) ? run() : Exit::same;

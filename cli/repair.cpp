@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/in_place.h"
 
 #include "core/repair/undo.h"
 #include "core/report/changes_report.h"
 #include "core/report/repair_report.h"
 #include "core/source/open_source.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <charconv>
-#include <chrono>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -39,13 +37,9 @@ struct TakeBack {
 
 using Mode = std::variant<FromImage, Move, Relocate, TakeBack>;
 
-struct RepairCommand {
-  std::string disk;
+struct RepairCommand : InPlace {
   Mode mode;
   DiskOptions reading;  // only how to read the image
-  std::optional<std::string> save_undo;
-  bool apply = false;
-  int yes = 0;
   bool json = false;
 };
 
@@ -80,17 +74,6 @@ std::vector<SlotMove> parse_moves(const std::vector<std::string>& lists)
     moves.push_back({*from, *to});
   }
   return moves;
-}
-
-std::string default_undo_path(const std::string& disk)
-{
-  const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-  const std::string stem =
-      fmt::format("gptgrow-{}-{:%Y%m%dT%H%M%SZ}", std::filesystem::path(disk).filename().string(), now);
-  std::string path = stem + ".undo";
-  for (int number = 2; std::filesystem::exists(path); ++number)
-    path = fmt::format("{}-{}.undo", stem, number);
-  return path;
 }
 
 RepairPlan plan(const RepairCommand& options, const Source& disk)
@@ -148,28 +131,10 @@ void write_all(DeviceTarget& target, const std::vector<Write>& writes)
     complain("note: " + *reason);
 }
 
-/// DISK: held where it is to be written, before it is looked at, so that nothing changes in between. Throws Error where it may
-/// be in use unseen, unless --yes was given twice.
-struct OpenDisk {
-  std::shared_ptr<const Source> source;
-  std::shared_ptr<DeviceTarget> target;  // the same; none where nothing is to be written
-};
-
-OpenDisk open_disk(const RepairCommand& options)
-{
-  if (!options.apply)
-    return {open_source(options.disk), nullptr};
-  const auto target = std::make_shared<DeviceTarget>(options.disk);
-  if (!target->unseen_holders().empty() && options.yes < 2)
-    refuse("{}: {}; --yes --yes repairs it all the same; nothing is written", options.disk,
-           fmt::to_string(fmt::join(target->unseen_holders(), "; ")));
-  return {target, target};
-}
-
 Exit take_back(const RepairCommand& options, const std::string& undo_path)
 {
   const Undo undo = load_undo(undo_path);
-  const auto [disk, target] = open_disk(options);
+  const auto [disk, target] = open_disk(options, Others::none);
   const std::vector<Write> writes = plan_undo(*disk, undo);
   for (const Write& write : writes)
     print(message("{}: {} bytes {}-{}, {}\n", options.disk, target ? "put back" : "would put back", write.offset,
@@ -189,7 +154,7 @@ Exit take_back(const RepairCommand& options, const std::string& undo_path)
 
 Exit repair(const RepairCommand& options)
 {
-  const auto [disk, target] = open_disk(options);
+  const auto [disk, target] = open_disk(options, Others::none);
   const RepairPlan repair_plan = plan(options, *disk);
   show(options, repair_plan);
   const auto* from_image = std::get_if<FromImage>(&options.mode);
@@ -201,10 +166,7 @@ Exit repair(const RepairCommand& options)
     complain("nothing is written; --apply writes");
     return Exit::differs;
   }
-  const std::string undo_path = options.save_undo.value_or(default_undo_path(options.disk));
-  save_undo(undo_path, {repair_plan.disk_size_bytes, repair_plan.sector_size_bytes, repair_plan.writes});
-  complain(fmt::format("what is overwritten is saved; to put it back: gptgrow repair {} --undo {} --apply",
-                       shell_word(options.disk), shell_word(undo_path)));
+  save_what_is_overwritten(options, repair_plan);
   write_all(*target, repair_plan.writes);
   return conclude(options, repair_plan, "the table is repaired, and read back");
 }
@@ -218,10 +180,10 @@ Exit run_repair(const RepairCommand& options)
 /// What was given on the command line; the mode is whichever of its options is there, whatever is in it.
 struct Given {
   RepairCommand options;
-  std::string image, undo_path, save_undo;
+  std::string image, undo_path;
   std::vector<std::string> slots, moves;
   bool relocate = false, keep_grown = false;
-  CLI::Option *from_option, *move_option, *undo_option, *save_undo_option;
+  CLI::Option *from_option, *move_option, *undo_option;
 
   Mode mode() const
   {
@@ -247,7 +209,7 @@ void add_repair(CLI::App& app, Run& run)
 {
   const auto given = std::make_shared<Given>();
   CLI::App* command = app.add_subcommand("repair", "Write IMAGE's table back to DISK, sized for DISK");
-  command->add_option("DISK", given->options.disk, "A file or block device")->required();
+  CLI::Option* save_undo = add_in_place_options(*command, given->options);
   CLI::Option_group* mode = command->add_option_group("mode");
   given->from_option = mode->add_option("--from", given->image, "Take MBR, headers and slots from IMAGE");
   given->from_option->type_name("IMAGE");
@@ -262,18 +224,12 @@ void add_repair(CLI::App& app, Run& run)
       ->needs(given->from_option);
   command->add_flag("--keep-grown", given->keep_grown, "Keep DISK's end of partitions that were grown")
       ->needs(given->from_option);
-  command->add_flag("--apply", given->options.apply, "Write; without it, only show what would be written");
-  given->save_undo_option = command->add_option("--save-undo", given->save_undo,
-                                                "Where to save what is overwritten (default: a new file here)");
-  given->save_undo_option->type_name("FILE")->excludes(given->undo_option);
-  add_yes_option(*command, given->options.yes, "Given twice: write although DISK may be in use unseen");
+  save_undo->excludes(given->undo_option);
   add_disk_options(*command, given->options.reading);
   add_json_option(*command, given->options.json);
   command->callback([&run, given] {
     RepairCommand& options = given->options;
     options.mode = given->mode();
-    if (given->save_undo_option->count() != 0)
-      options.save_undo = given->save_undo;
     if (options.json && std::holds_alternative<TakeBack>(options.mode))
       refuse("--json: not with --undo, which has no report for programs");
     run = [given] { return run_repair(given->options); };

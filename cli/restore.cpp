@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/contents_words.h"
 #include "cli/long_work.h"
+#include "cli/slot_contents.h"
 #include "cli/verify_restored.h"
 
 #include "core/disk/size.h"
@@ -228,6 +229,9 @@ Exit run_restore(RestoreCommand options)
       options.no_verify ? Exit::same : verify_restored(restore, options.image.file, options.restore.free_space);
   if (const auto reason = restore.target().reread_partitions())
     complain("note: " + *reason);
+  if (const auto& extension = restore.disk().extension(); extension && exit == Exit::same)
+    complain(in_words(extension->slot,
+                      contents_of_slot(restore.target(), *extension, restore.disk().table().sector_size_bytes)));
   return exit;
 }
 

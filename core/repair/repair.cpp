@@ -140,6 +140,7 @@ RepairPlan plan_writes(const Source& disk, const Source& image, const FoundTable
                   .writes = {},
                   .changes = {},
                   .overwritten = {},
+                  .extension = {},
                   .warnings = {}};
   for (const Structure* structure : order)
     if (std::vector<std::byte> before = read_bytes(disk, structure->range()); before != structure->bytes)
@@ -155,6 +156,16 @@ void check_whole_sectors(const Source& disk, std::uint32_t sector_size_bytes)
   if (disk.device_sector_size_bytes() != 0 && disk.device_sector_size_bytes() != sector_size_bytes)
     refuse("{}: sectors of {} bytes, expected {} as in the table: its partitions would not be seen", disk.name(),
            disk.device_sector_size_bytes(), sector_size_bytes);
+}
+
+/// An earlier run may have been cut off while it rewrote the primary table.
+[[noreturn]] void refuse_damaged(const Source& disk, std::string_view what)
+{
+  throw Error(
+      message("{}: the primary table is damaged, {}: if an earlier repair was cut off, take it back, or make it "
+              "whole, first",
+              disk.name(), what),
+      {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
 }
 
 }  // namespace
@@ -201,17 +212,33 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
   return plan;
 }
 
+RepairPlan plan_extension(const Source& disk, const Reading& reading)
+{
+  const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
+  (void)table_that_counts(disk, tables);
+  if (!tables.primary.valid())
+    refuse_damaged(disk, "no partition can be extended");
+  const Disk served(borrowed(disk), size_of(disk), reading);
+  const Gpt gpt = gpt_of(served);
+  check_whole_sectors(disk, gpt.sector_size_bytes);
+  const std::vector<Entry> entries = served.table().used_entries();
+  if (!gpt.old_backup.empty() && removable(disk, gpt, disk, entries).empty())
+    refuse_with({"relocate", "", "moves the backup, and leaves that one as it is"},
+                "{}: the backup table that is left behind, at byte {}, lies in a partition: nothing is written",
+                disk.name(), gpt.old_backup.front().offset);
+  RepairPlan plan = plan_writes(disk, disk, tables, gpt, entries);
+  plan.warnings = served.warnings();
+  plan.extension = served.extension();
+  return plan;
+}
+
 RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::vector<SlotMove>& moves)
 {
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid()) {
     if (!moves.empty())
-      throw Error(
-          message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
-                  "it back, or make it whole, first",
-                  disk.name()),
-          {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
+      refuse_damaged(disk, "slots cannot be moved");
     if (reading.table != TableChoice::backup) {
       check_own_backup(disk, tables);
       check_nothing_lost(disk, tables, used_entries(tables.backup->array, tables.backup->header.entry_size_bytes()),

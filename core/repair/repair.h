@@ -31,6 +31,7 @@ struct RepairPlan {
   std::vector<Write> writes;             // in the order in which they are done; empty: nothing to do
   std::vector<Change> changes;           // the same, named
   std::vector<Overwritten> overwritten;  // data that is not the image's where a table may have been; it is not written
+  std::optional<Extension> extension;    // of a partition, where that was asked for
   std::vector<std::string> warnings;     // a sentence each, without the disk's name
 };
 
@@ -52,6 +53,11 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
 /// or the backup where the primary is damaged; with them a damaged primary is refused. A backup that is likely to be
 /// another disk's is taken only where `reading` chooses the backup. Throws Error like the other.
 RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::vector<SlotMove>& moves);
+
+/// A partition of the disk extended, and what belongs to the end of the disk moved there: what is served of the disk at its own
+/// size. `reading` says which slot. Throws Error where the primary table is damaged, extend() does, or the old backup that would
+/// become zeros lies in a partition.
+RepairPlan plan_extension(const Source& disk, const Reading& reading);
 
 /// Writes, each durable before the next, then reads back. Throws Error when the disk does not hold what was written.
 void write_and_check(const std::vector<Write>& writes, Target& target);

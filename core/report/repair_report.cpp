@@ -32,6 +32,27 @@ std::string overwritten_text(const RepairPlan& plan, const std::string& disk, co
   return out;
 }
 
+std::string to_json(const RepairPlan& plan, const std::string& disk, const ExtendedContents& contents)
+{
+  const Extension& extension = *plan.extension;
+  const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
+  return dump({{"disk", disk},
+               {"size_bytes", plan.disk_size_bytes},
+               {"sector_size_bytes", plan.sector_size_bytes},
+               {"last_lba", plan.disk_size_bytes / plan.sector_size_bytes - 1},
+               {"extended",
+                {{"slot", extension.slot},
+                 {"first_lba", extension.first_lba.value},
+                 {"last_lba_before", extension.before.value},
+                 {"last_lba_after", extension.after.value}}},
+               {"contents",
+                {{"type", text(contents.type)},
+                 {"grow_command", text(contents.grow_command)},
+                 {"remark", text(contents.remark)}}},
+               {"changes", json_of(plan.changes)},
+               {"warnings", plan.warnings}});
+}
+
 std::string to_json(const RepairPlan& plan, const std::string& disk, const std::string& from)
 {
   Json left = Json::array();

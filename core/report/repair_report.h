@@ -12,6 +12,14 @@ namespace gptgrow {
 std::string overwritten_text(const RepairPlan& plan, const std::string& disk, const std::string& from,
                              const TextStyle& style);
 
+/// What an extended partition holds, in words of libblkid and of who grows it; each may be empty.
+struct ExtendedContents {
+  std::string type, grow_command, remark;
+};
+
+/// An object: the partition as it was and will be, what it holds, the changes, the warnings. Precondition: the plan extends one.
+std::string to_json(const RepairPlan& plan, const std::string& disk, const ExtendedContents& contents);
+
 /// An object, as `gptgrow plan` prints it, with what is left and the warnings.
 std::string to_json(const RepairPlan& plan, const std::string& disk, const std::string& from);
 

@@ -57,6 +57,7 @@ struct BlockDevice {
   std::vector<dev_t> slaves;    // of a mapped device or RAID
   std::string mapped_uuid;      // says who mapped it, and as what
 
+  bool is_partition_of(const Medium& disk) const { return is_partition && below && below->medium == disk; }
   std::string path() const { return "/dev/" + (mapped_name.empty() ? name : "mapper/" + mapped_name); }
 };
 

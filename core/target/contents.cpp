@@ -71,6 +71,12 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
 
 }  // namespace
 
+std::string type_in(const FileSource& disk, ByteRange range)
+{
+  const std::vector<Signature> found = signatures_in(disk.fd(), range);
+  return found.empty() ? "" : found.front().type;
+}
+
 Contents contents_of(const FileSource& disk, std::uint32_t sector_size_bytes)
 {
   const std::uint64_t size_bytes = disk.size_bytes();

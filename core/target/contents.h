@@ -31,6 +31,9 @@ struct Contents {
   std::vector<Signature> signatures;         // on the disk as a whole, then in each partition; no partition tables
 };
 
+/// What `range` of a disk holds, as libblkid calls it: "ext4", "LVM2_member"; empty: nothing that it knows.
+std::string type_in(const FileSource& disk, ByteRange range);
+
 /// `sector_size_bytes` is for a file; a device has its own. Damage and hostile bytes are no error: what libblkid does not
 /// know is not listed. Failed system calls are std::system_error.
 Contents contents_of(const FileSource& disk, std::uint32_t sector_size_bytes);

@@ -13,10 +13,10 @@ namespace gptgrow {
 /// Not to be used twice.
 class HolderSearch {
 public:
-  HolderSearch(const std::string& path, const struct stat& status)
+  HolderSearch(const std::string& path, const struct stat& status, Scope scope)
       : path_(path),
         target_(medium_of(status, path)),
-        graph_(read_block_devices()),
+        graph_(devices_in(scope, target_)),
         mounts_(read_mounts()),
         parts_(graph_.made_of(graph_.whole(target_))),
         above_(graph_.above(parts_, [this](const Medium& file) { return backing_of(file, mounts_, graph_).disks; }))
@@ -39,6 +39,15 @@ public:
   }
 
 private:
+  /// Without the partitions of the target, nothing leads to what is above them.
+  static std::vector<BlockDevice> devices_in(Scope scope, const Medium& target)
+  {
+    std::vector<BlockDevice> devices = read_block_devices();
+    if (scope == Scope::beside_partitions)
+      std::erase_if(devices, [&](const BlockDevice& device) { return device.is_partition_of(target); });
+    return devices;
+  }
+
   void add(Holder::Kind kind, const std::string& what, const std::string& by)
   {
     const bool is_known = std::ranges::any_of(result_.holders, [&](const Holder& other) {

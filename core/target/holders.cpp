@@ -33,14 +33,14 @@ std::string to_string(const Holder& holder)
   return holder.what + " is in use by another program";
 }
 
-Holding find_holders(const std::string& path, const struct stat& status)
+Holding find_holders(const std::string& path, const struct stat& status, Scope scope)
 {
   const auto deadline = std::chrono::steady_clock::now() + kMoment;
-  Holding holding = HolderSearch(path, status).run();
+  Holding holding = HolderSearch(path, status, scope).run();
   while (holding.may_pass && std::chrono::steady_clock::now() < deadline) {
     holding.claims.clear();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    holding = HolderSearch(path, status).run();
+    holding = HolderSearch(path, status, scope).run();
   }
   return holding;
 }

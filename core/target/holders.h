@@ -42,9 +42,15 @@ struct Holding {
   std::vector<FileDescriptor> claims;
 };
 
+/// What may be held.
+enum class Scope {
+  every_byte,
+  beside_partitions,  // of a disk: not what is in one of its partitions, nor what that is a part of
+};
+
 /// Of the file or block device `path`, which `status` is of. Who has a device open for writing is given a second to be done
 /// with it. Locks on `path` itself are not looked for, but for other nodes of the same device: who writes takes its own. Not
 /// a file's own file system: that is mounted, and none of the file's bytes is thereby another's.
-Holding find_holders(const std::string& path, const struct stat& status);
+Holding find_holders(const std::string& path, const struct stat& status, Scope scope = Scope::every_byte);
 
 }  // namespace gptgrow

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/gpt/fields.h"
 #include "core/source/file_io.h"
+#include "core/target/chunk.h"
 #include "core/target/durable_file.h"
 #include "core/target/holders.h"
 #include "core/target/medium.h"
@@ -46,6 +47,11 @@ namespace {
   refuse("{}: in use: {}; unmount or stop that first", path, fmt::join(sentences, "; "));
 }
 
+Scope scope_of(Others others)
+{
+  return others == Others::none ? Scope::every_byte : Scope::beside_partitions;
+}
+
 constexpr auto kUdevTime = std::chrono::seconds(1);
 
 bool is_unsupported(int error)
@@ -59,24 +65,17 @@ int fallocate_hole(int fd, ByteRange range)
                      static_cast<off_t>(range.size));
 }
 
-FileDescriptor open_to_write(const std::string& path)
+FileDescriptor open_exclusively(const std::string& path, bool is_block_device)
 {
-  struct stat status;
-  if (::stat(path.c_str(), &status) == -1)
-    fail(errno, path);
-  const bool is_block_device = S_ISBLK(status.st_mode);
-  if (!is_block_device && !S_ISREG(status.st_mode))
-    refuse("{}: neither a regular file nor a block device", path);
   // On a block device, O_EXCL without O_CREAT fails while anything else holds the disk or one of its partitions.
-  FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | (is_block_device ? O_EXCL : 0)));
-  if (fd.get() == -1 && errno == EBUSY)
-    refuse_held(path, find_holders(path, status).holders);
-  if (fd.get() == -1)
-    fail(errno, path + ": cannot be opened for writing");
-  // The superuser may open a read-only device for writing; the first write would fail.
-  if (int read_only = 0; is_block_device && ::ioctl(fd.get(), BLKROGET, &read_only) == 0 && read_only != 0)
-    refuse("{}: cannot be opened for writing: the device is read-only", path);
-  return fd;
+  return FileDescriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | (is_block_device ? O_EXCL : 0)));
+}
+
+/// The kernel lets a disk be held as a whole, or partitions of it, not both: who is known to hold a partition holds it alone.
+bool is_held_in_partitions_alone(const std::string& path, const struct stat& status)
+{
+  return find_holders(path, status, Scope::beside_partitions).holders.empty() &&
+         !find_holders(path, status, Scope::every_byte).holders.empty();
 }
 
 FileDescriptor make_file(const std::string& path, std::uint64_t size_bytes, mode_t mode)
@@ -100,15 +99,45 @@ FileDescriptor make_file(const std::string& path, std::uint64_t size_bytes, mode
 
 }  // namespace
 
-DeviceTarget::DeviceTarget(const std::string& path) : DirectSource(FileSource(path, open_to_write(path)))
+DeviceTarget::Opened DeviceTarget::open_to_write(const std::string& path, Others others)
 {
-  hold();
-  refuse_if_held();
+  struct stat status;
+  if (::stat(path.c_str(), &status) == -1)
+    fail(errno, path);
+  const bool is_block_device = S_ISBLK(status.st_mode);
+  if (!is_block_device && !S_ISREG(status.st_mode))
+    refuse("{}: neither a regular file nor a block device", path);
+  Opened opened{open_exclusively(path, is_block_device)};
+  if (opened.fd.get() == -1 && errno == EBUSY) {
+    if (others == Others::none || !is_held_in_partitions_alone(path, status))
+      refuse_held(path, find_holders(path, status, scope_of(others)).holders);
+    opened = {FileDescriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC)), true};
+  }
+  if (opened.fd.get() == -1)
+    fail(errno, path + ": cannot be opened for writing");
+  // The superuser may open a read-only device for writing; the first write would fail.
+  if (int read_only = 0; is_block_device && ::ioctl(opened.fd.get(), BLKROGET, &read_only) == 0 && read_only != 0)
+    refuse("{}: cannot be opened for writing: the device is read-only", path);
+  return opened;
 }
 
-void DeviceTarget::refuse_if_held()
+DeviceTarget::DeviceTarget(const std::string& path, Others others)
+    : DeviceTarget(path, open_to_write(path, others), others)
 {
-  Holding holding = find_holders(name(), *status_of(*this));
+}
+
+DeviceTarget::DeviceTarget(const std::string& path, Opened opened, Others others)
+    : DirectSource(FileSource(path, std::move(opened.fd))), has_partitions_in_use_(opened.has_partitions_in_use)
+{
+  hold();
+  refuse_if_held(others);
+  if (has_partitions_in_use_ && direct_fd() == -1)
+    refuse("{}: its partitions are in use, and it cannot be written past the page cache beside them", name());
+}
+
+void DeviceTarget::refuse_if_held(Others others)
+{
+  Holding holding = find_holders(name(), *status_of(*this), scope_of(others));
   if (!holding.holders.empty())
     refuse_held(name(), holding.holders);
   claims_ = std::move(holding.claims);
@@ -142,7 +171,18 @@ void DeviceTarget::hold()
 
 void DeviceTarget::write(std::uint64_t offset, std::span<const std::byte> bytes)
 {
-  write_fully(fd(), name(), offset, bytes);
+  if (has_partitions_in_use_)
+    write_past_cache(offset, bytes);
+  else
+    write_fully(fd(), name(), offset, bytes);
+}
+
+/// The cache of the disk is written in pages. A page may hold sectors of a partition too, as they were before that wrote them.
+void DeviceTarget::write_past_cache(std::uint64_t offset, std::span<const std::byte> bytes)
+{
+  const AlignedMemory copy = make_aligned(bytes.size());
+  std::ranges::copy(bytes, copy.get());
+  write_fully(direct_fd(), name(), offset, {copy.get(), bytes.size()});
 }
 
 void DeviceTarget::flush()

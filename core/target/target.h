@@ -27,16 +27,25 @@ public:
   virtual void read(std::uint64_t offset, std::span<std::byte> buffer) const = 0;
 };
 
-/// A file or block device, held exclusively from when this is made until it is gone. zero(), can_punch(), write() and flush()
+/// What others may do with a disk meanwhile.
+enum class Others {
+  none,           // nothing
+  in_partitions,  // have its partitions mounted, swapped on or open, but not the disk itself
+};
+
+/// A file or block device, held exclusively from when this is made until it is gone, but for what Others may do. zero(), can_punch(), write() and flush()
 /// may be called by several threads at once, for bytes that no two of them share.
 class DeviceTarget : public DirectSource, public Target {
 public:
   /// Throws Error when anything holds any byte of `path`, at any depth, or when that is neither a file nor a block device;
   /// std::system_error when it cannot be opened for writing.
-  explicit DeviceTarget(const std::string& path);
+  explicit DeviceTarget(const std::string& path, Others others = Others::none);
 
   /// Makes a file of `size_bytes`, all of it a hole. Throws Error when there is something of that name. The umask counts.
   DeviceTarget(const std::string& path, std::uint64_t size_bytes, mode_t mode = 0666);
+
+  /// Whether others have its partitions. Then whole sectors can be written, nothing else, and only what is in no partition.
+  bool has_partitions_in_use() const { return has_partitions_in_use_; }
 
   /// Why a holder of what was there might not have been found, a sentence each.
   const std::vector<std::string>& unseen_holders() const { return unseen_holders_; }
@@ -68,11 +77,20 @@ public:
 private:
   enum class ZeroMethod { punch, device, write };
 
+  struct Opened {
+    FileDescriptor fd;
+    bool has_partitions_in_use = false;
+  };
+
+  static Opened open_to_write(const std::string& path, Others others);
+  DeviceTarget(const std::string& path, Opened opened, Others others);
   void hold();
-  void refuse_if_held();
+  void refuse_if_held(Others others);
+  void write_past_cache(std::uint64_t offset, std::span<const std::byte> bytes);
   bool try_zero(ZeroMethod method, ByteRange range);
   bool ends_are_zero(ByteRange range) const;
 
+  bool has_partitions_in_use_ = false;
   std::vector<FileDescriptor> claims_;  // of what is below
   std::vector<std::string> unseen_holders_;
   std::atomic<ZeroMethod> zero_method_ = ZeroMethod::punch;

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cli/command.h"
+#include "cli/in_place.h"
+#include "cli/slot_contents.h"
+
+#include "core/disk/size.h"
+#include "core/repair/in_use.h"
+#include "core/report/changes_report.h"
+#include "core/report/repair_report.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace gptgrow {
+
+namespace {
+
+struct ExtendCommand : InPlace {
+  std::string slot;
+  DiskOptions reading;  // sector size and slot
+  bool json = false;
+};
+
+std::string headline(const ExtendCommand& options, const RepairPlan& plan)
+{
+  const Extension& extension = *plan.extension;
+  if (extension.before != extension.after)
+    return message("{}: slot {} {} from LBA {} to {}, {} more:\n", options.disk, extension.slot,
+                   options.apply ? "extended" : "would be extended", extension.before.value, extension.after.value,
+                   format_size((extension.after.value - extension.before.value) * plan.sector_size_bytes));
+  const std::string already = message("{}: slot {} ends at LBA {} already, as far as it can", options.disk,
+                                      extension.slot, extension.before.value);
+  return already + (plan.writes.empty() ? "\n" : "; the end of the table moves to the end of the disk:\n");
+}
+
+SlotContents contents(const Source& disk, const RepairPlan& plan)
+{
+  const auto* file = dynamic_cast<const FileSource*>(&disk);
+  return file ? contents_of_slot(*file, *plan.extension, plan.sector_size_bytes) : SlotContents{};
+}
+
+/// Also where there was nothing to write: an earlier run may have been cut off before it told the kernel.
+void tell_kernel(const DeviceTarget& target, const RepairPlan& plan)
+{
+  if (const auto reason = resize_in_kernel(target, plan.extension->slot, extended_range(plan)))
+    complain("note: " + *reason);
+}
+
+Exit run_extend(const ExtendCommand& options)
+{
+  Reading reading = options.reading.reading;
+  reading.extend = parse_slot_to_extend(options.slot);
+  // There is no option that would allow less: what is missing keeps the end from being moved.
+  reading.policy.truncated = Truncated::allow;
+  const auto [disk, target] = open_disk(options, Others::in_partitions);
+  const RepairPlan plan = plan_extension(*disk, reading);
+  if (target && target->has_partitions_in_use())
+    check_kernel_agrees(*disk, kernel_partitions(*target), plan);
+  const SlotContents inside = contents(*disk, plan);
+  if (options.json)
+    print(to_json(plan, options.disk, {inside.type, inside.growing.command, inside.growing.remark}));
+  else
+    print(headline(options, plan) + to_text(plan.changes, stdout_style()));
+  for (const std::string& warning : plan.warnings)
+    complain(message("warning: {}: {}", options.disk, warning));
+  if (target && !plan.writes.empty()) {
+    save_what_is_overwritten(options, plan);
+    write_and_check(plan.writes, *target);
+  }
+  if (target)
+    tell_kernel(*target, plan);
+  if (!plan.writes.empty())
+    complain(target ? message("{}: the table is written, and read back; it can be put back until slot {} is grown",
+                              options.disk, plan.extension->slot)
+                    : "nothing is written; --apply writes");
+  if (!options.json)
+    print(escaped(in_words(plan.extension->slot, inside)) + '\n');
+  return target || plan.writes.empty() ? Exit::same : Exit::differs;
+}
+
+}  // namespace
+
+void add_extend(CLI::App& app, Run& run)
+{
+  const auto options = std::make_shared<ExtendCommand>();
+  CLI::App* command = app.add_subcommand("extend", "Make one partition of DISK longer, up to the end, in place");
+  add_in_place_options(*command, *options);
+  command->add_option("SLOT", options->slot, "The number of its slot, or last: the used slot that ends last")
+      ->required()
+      ->type_name("SLOT|last");
+  add_sector_size_option(*command, options->reading);
+  add_json_option(*command, options->json);
+  command->callback([&run, options] { run = [options] { return run_extend(*options); }; });
+}
+
+}  // namespace gptgrow
