@@ -24,7 +24,8 @@ Exit compare_disks(const CompareCommand& options)
     write_json(comparison, print);
   else
     print(to_text(comparison, stdout_style()));
-  if (!options.json && !comparison.same())
+  // An extended partition is no damage.
+  if (!options.json && !comparison.same() && !only_extended(comparison))
     print('\n' + repair_hint(options.b, options.a));
   return comparison.same() ? Exit::same : Exit::differs;
 }

@@ -8,6 +8,8 @@
 #include "core/source/open_source.h"
 #include "core/target/medium.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 
 namespace gptgrow {
@@ -21,6 +23,15 @@ struct VerifyCommand {
   bool free_space = false;
   bool json = false;
 };
+
+/// An extended partition is no damage.
+std::string what_then(const VerifyCommand& options, const Verification& result)
+{
+  const auto extended = result.comparison ? only_extended(*result.comparison) : std::nullopt;
+  return extended ? fmt::format("(--extend {} compares it with {} as it is extended)\n", *extended,
+                                escaped(options.disk.file))
+                  : repair_hint(options.target, options.disk.file);
+}
 
 Exit run_verify(const VerifyCommand& options)
 {
@@ -53,7 +64,7 @@ Exit run_verify(const VerifyCommand& options)
   if (!options.json && result.data_compared && !options.free_space && disk.layout().free_space.size != 0)
     print("(--free-space compares it with zeros)\n");
   if (!options.json && !result.is_table_same && !result.cut_off)
-    print(repair_hint(options.target, options.disk.file));
+    print(what_then(options, result));
   if (!result.is_table_same || result.difference)
     return Exit::differs;
   return result.stopped ? Exit::trouble : Exit::same;

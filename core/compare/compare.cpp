@@ -221,6 +221,25 @@ Entry entry_in(const FoundTable& table, std::uint32_t slot)
   return entry;
 }
 
+bool is_extended(const Comparison& comparison, const SlotDifference& slot)
+{
+  if (slot.kind != SlotDifference::Kind::changed)
+    return false;
+  const Header& header = comparison.table_b().header;
+  const std::vector<NamedField> fields = entry_fields(comparison.table_a().header.entry_size_bytes());
+  const auto end = std::ranges::find(fields, FieldId::last_lba, &NamedField::id);
+  const Entry a = entry_in(comparison.table_a(), slot.slot_a), b = entry_in(comparison.table_b(), slot.slot_b);
+  return slot.changed_fields == 1U << (end - fields.begin()) && a.last_lba < b.last_lba &&
+         b.last_lba == last_extended_lba(header.last_usable_lba(), header.sector_size_bytes());
+}
+
+std::optional<std::uint32_t> only_extended(const Comparison& comparison)
+{
+  if (!comparison.fields.empty() || comparison.slots.size() != 1 || !is_extended(comparison, comparison.slots[0]))
+    return std::nullopt;
+  return comparison.slots[0].slot_b;
+}
+
 Comparison compare(std::shared_ptr<const Source> a, std::shared_ptr<const Source> b,
                    std::optional<std::uint32_t> sector_size_bytes)
 {

@@ -58,6 +58,12 @@ std::span<const std::byte> slot_bytes(const FoundTable& table, std::uint32_t slo
 /// The entry in a used slot.
 Entry entry_in(const FoundTable& table, std::uint32_t slot);
 
+/// Whether all that has changed of the slot is its EndingLBA, which is where extend() moves it on B.
+bool is_extended(const Comparison& comparison, const SlotDifference& slot);
+
+/// The slot, where a partition that is extended is all that differs.
+std::optional<std::uint32_t> only_extended(const Comparison& comparison);
+
 /// Compares the tables that count. Throws Error when one side has none.
 Comparison compare(std::shared_ptr<const Source> a, std::shared_ptr<const Source> b,
                    std::optional<std::uint32_t> sector_size_bytes);

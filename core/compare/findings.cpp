@@ -133,6 +133,8 @@ private:
   void changed(const SlotDifference& slot)
   {
     const Entry a = entry_in(comparison_.table_a(), slot.slot_a), b = entry_in(comparison_.table_b(), slot.slot_b);
+    if (is_extended(comparison_, slot))
+      return extended_.push_back(slot.slot_b);
     if (a.first_lba == b.first_lba && a.last_lba < b.last_lba)
       grown_.push_back(slot.slot_b);
     else if (a.first_lba != b.first_lba || a.last_lba != b.last_lba)
@@ -148,7 +150,7 @@ private:
 
   void changes()
   {
-    for (Slots* slots : {&grown_, &resized_, &new_guids_})
+    for (Slots* slots : {&extended_, &grown_, &resized_, &new_guids_})
       std::ranges::sort(*slots);
     const auto extents = [&](Trace trace, const char* one, const char* several, const char* now, const Slots& slots) {
       if (slots.size() != 1)
@@ -158,6 +160,8 @@ private:
       add(trace, fmt::format("{}: slot {} {} LBA {}-{}, was {}-{}", one, slots[0], now, b.first_lba.value,
                              b.last_lba.value, a.first_lba.value, a.last_lba.value));
     };
+    extents(Trace::partition_extended, "partition extended to the end of the disk", "partitions extended", "is now at",
+            extended_);
     extents(Trace::partition_grown, "partition grown", "partitions grown", "is now at", grown_);
     extents(Trace::extents_changed, "partition moved or resized", "partitions moved or resized", "is at", resized_);
     add(Trace::partition_guids_changed, "partition has a new GUID", "partitions have new GUIDs", new_guids_);
@@ -281,8 +285,8 @@ private:
 
   const Comparison& comparison_;
   std::map<Trace, std::string> found_;
-  Slots grown_, resized_, new_guids_;     // of B
-  std::map<std::string, Slots> changed_;  // by the field's name
+  Slots extended_, grown_, resized_, new_guids_;  // of B
+  std::map<std::string, Slots> changed_;          // by the field's name
 };
 
 }  // namespace

@@ -12,8 +12,9 @@ struct Comparison;
 enum class Trace {
   gap_closed,
   entries_sorted,
-  entries_moved,    // to other slots, in no such order
-  extents_changed,  // of a partition; all but growth at the end
+  entries_moved,       // to other slots, in no such order
+  extents_changed,     // of a partition; all but growth at the end
+  partition_extended,  // as far as it can be, and nothing else of it
   partition_grown,
   partition_guids_changed,
   entries_missing,

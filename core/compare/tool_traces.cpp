@@ -246,7 +246,7 @@ std::vector<Described> described_tools()
       {"virt-resize", {gap_closed, active_flag_cleared}, {chs_rewritten, mbr_changed}},
       {"Clonezilla, proportional",
        {extents_changed, active_flag_cleared, disk_signature_zeroed},
-       {chs_rewritten, mbr_changed, partition_grown, header_changed}},
+       {chs_rewritten, mbr_changed, partition_extended, partition_grown, header_changed}},
       {"nbdkit's partitioning plugin",
        {gap_closed, partition_guids_changed, disk_guid_changed},
        {active_flag_cleared, disk_signature_zeroed, chs_rewritten, mbr_changed, entry_fields_changed, extents_changed,
@@ -269,6 +269,8 @@ bool fits(const Described& tool, const std::vector<Finding>& findings)
 std::vector<std::string> tools_behind(const Comparison& comparison, bool b_is_mirrored)
 {
   std::vector<std::string> names;
+  if (only_extended(comparison))
+    names.emplace_back("gptgrow extend");
   const Judge judge(comparison, b_is_mirrored);
   for (const Tool& tool : kMeasured)
     if (judge.could_be(tool))

@@ -29,7 +29,7 @@ std::string headline(const Comparison& comparison, const SlotDifference& slot)
   const auto b = [&] { return describe(entry_in(comparison.table_b(), slot.slot_b)); };
   switch (slot.kind) {
   case Kind::moved: return fmt::format("moved ({}\u2190{}): {}", slot.slot_b, slot.slot_a, b());
-  case Kind::changed: return "changed: " + b();
+  case Kind::changed: return (is_extended(comparison, slot) ? "extended: " : "changed: ") + b();
   case Kind::only_in_a: return "only in A: " + a();
   case Kind::only_in_b: return "only in B: " + b();
   case Kind::unused: break;
@@ -37,11 +37,11 @@ std::string headline(const Comparison& comparison, const SlotDifference& slot)
   return "unused on both sides";
 }
 
-std::string kind_name(Kind kind)
+std::string kind_name(const Comparison& comparison, const SlotDifference& slot)
 {
-  switch (kind) {
+  switch (slot.kind) {
   case Kind::moved: return "moved";
-  case Kind::changed: return "changed";
+  case Kind::changed: return is_extended(comparison, slot) ? "extended" : "changed";
   case Kind::only_in_a: return "only_in_a";
   case Kind::only_in_b: return "only_in_b";
   case Kind::unused: break;
@@ -56,6 +56,7 @@ std::string trace_name(Trace trace)
   case Trace::entries_sorted: return "entries_sorted";
   case Trace::entries_moved: return "entries_moved";
   case Trace::extents_changed: return "extents_changed";
+  case Trace::partition_extended: return "partition_extended";
   case Trace::partition_grown: return "partition_grown";
   case Trace::partition_guids_changed: return "partition_guids_changed";
   case Trace::entries_missing: return "entries_missing";
@@ -127,7 +128,7 @@ Json slot_json(const Comparison& comparison, const SlotDifference& slot, const s
   for_each_field(comparison, slot, names, [&](const std::string& name, std::string a, std::string b) {
     fields.push_back({{"field", name}, {"a", std::move(a)}, {"b", std::move(b)}});
   });
-  return {{"kind", kind_name(slot.kind)},
+  return {{"kind", kind_name(comparison, slot)},
           {"slot_a", slot.slot_a != 0 ? Json(slot.slot_a) : Json()},
           {"slot_b", slot.slot_b != 0 ? Json(slot.slot_b) : Json()},
           {"a", entry(comparison.table_a(), slot.slot_a)},
