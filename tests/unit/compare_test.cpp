@@ -86,6 +86,39 @@ TEST_CASE("Entries that are lost, added, grown or elsewhere")
   CHECK(traces(image, disk) == std::vector{Trace::partition_guids_changed});
 }
 
+TEST_CASE("A partition is extended where it ends as far as it can, and is what it was otherwise")
+{
+  const TestDisk image = disk_with_gap();
+  const TestDisk as_it_is = grown(image);
+  using enum Trace;
+  // LastUsableLBA is 700 - 34; 664 is the last multiple of 4096 bytes before it.
+  const auto with_end = [&](std::uint64_t last_lba) {
+    TestDisk disk = as_it_is;
+    disk.entries[1].last_lba = last_lba;
+    return disk;
+  };
+  const Comparison extended = compared(image.bytes(), with_end(663).bytes());
+  CHECK(only_extended(extended) == 2);
+  CHECK(extended.tools.front() == "gptgrow extend");
+  CHECK(traces(image, with_end(663)) == std::vector{partition_extended});
+  for (const std::uint64_t last_lba : {655, 662, 664, 666})
+    CHECK(traces(image, with_end(last_lba)) == std::vector{partition_grown});
+
+  TestDisk moved = with_end(663), other_guid = with_end(663), from_further_on = with_end(663);
+  moved.entries[1].slot = 3;
+  other_guid.entries[1].id = 7;
+  from_further_on.entries[1].first_lba = 208;
+  for (const TestDisk& disk : {moved, other_guid, from_further_on}) {
+    CHECK_FALSE(only_extended(compared(image.bytes(), disk.bytes())));
+    CHECK(std::ranges::count(traces(image, disk), partition_extended) == 0);
+  }
+  // And something else beside it.
+  TestDisk inactive = with_end(663);
+  inactive.boot_indicator = 0;
+  CHECK_FALSE(only_extended(compared(image.bytes(), inactive.bytes())));
+  CHECK(traces(image, inactive) == std::vector{partition_extended, active_flag_cleared});
+}
+
 TEST_CASE("All lost partitions are named")
 {
   const TestDisk image = disk_with_gap();

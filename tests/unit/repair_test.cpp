@@ -79,13 +79,15 @@ Partitions partitions(std::span<const std::byte> array, std::uint32_t entry_size
   return result;
 }
 
+enum class Way { from_image, relocate, extend };
+
 struct Scenario {
   std::string name;
   TestDisk image;
   TestDisk found;
   std::vector<std::uint64_t> damaged;  // bytes of the disk
   std::vector<std::uint64_t> backups;  // LBAs of backups that are left behind
-  bool relocate = false;
+  Way way = Way::from_image;
 };
 
 std::vector<TestEntry> with_gap()
@@ -123,7 +125,11 @@ std::vector<Scenario> scenarios()
       {"backup left behind a little, arrays overlap", image, near, {}, {511}},
       {"array moved", far, disk, {}, {}},
       {"header tail lost", tail, disk, {}, {}},
-      {"relocated", copied, copied, {}, {511}, true},
+      {"relocated", copied, copied, {}, {511}, Way::relocate},
+      {"extended", image, image, {}, {}, Way::extend},
+      {"extended, backup left behind", copied, copied, {}, {511}, Way::extend},
+      {"extended, backup left behind a little, arrays overlap", near, near, {}, {511}, Way::extend},
+      {"extended, array elsewhere", far, far, {}, {}, Way::extend},
   };
   for (const Scenario& scenario : std::vector(all)) {
     if (!scenario.damaged.empty())
@@ -149,13 +155,24 @@ public:
   explicit Repair(const Scenario& scenario)
       : scenario_(scenario), original_(damaged(scenario)), image_(scenario.image.bytes())
   {
-    wanted_ = partitions(scenario.image.array(), scenario.image.entry_size);
+    wanted_ = {partitions(scenario.image.array(), scenario.image.entry_size)};
+    if (scenario.way == Way::extend) {
+      TestDisk extended = scenario.image;
+      extended.entries[1].last_lba = plan(original_).extension->after.value;
+      wanted_.push_back(partitions(extended.array(), extended.entry_size));
+    }
   }
 
   RepairPlan plan(const Bytes& state)
   {
-    if (scenario_.relocate)
-      return plan_repair_in_place(MemorySource(state), {}, {});
+    const MemorySource disk(state);
+    const bool is_whole = read_table(disk, scenario_.found.sector_size, kPrimaryLba).valid();
+    if (scenario_.way == Way::extend && is_whole)
+      return plan_extension(disk, {.extend = SlotToExtend{}});
+    if (scenario_.way == Way::extend)
+      CHECK_THROWS_WITH(plan_extension(disk, {.extend = SlotToExtend{}}), ContainsSubstring("is damaged"));
+    if (scenario_.way != Way::from_image)
+      return plan_repair_in_place(disk, {}, {});
     return plan_repair_from_image(MemorySource(state), image_, {}, {});
   }
 
@@ -171,7 +188,8 @@ public:
     places.insert(places.end(), scenario_.backups.begin(), scenario_.backups.end());
     for (const std::uint64_t lba : places) {
       const FoundTable table = read_table(disk, scenario_.found.sector_size, Lba{lba});
-      if (table.valid() && partitions(table.array, table.header.entry_size_bytes()) == wanted_)
+      if (table.valid() &&
+          std::ranges::find(wanted_, partitions(table.array, table.header.entry_size_bytes())) != wanted_.end())
         return true;
     }
     return false;
@@ -191,7 +209,7 @@ private:
   const Scenario& scenario_;
   Bytes original_;
   MemorySource image_;
-  Partitions wanted_;
+  std::vector<Partitions> wanted_;  // one of them
 };
 
 std::size_t total_sectors(const std::vector<gptgrow::Write>& writes)
@@ -252,9 +270,12 @@ TEST_CASE("Wherever a repair is cut off, a valid table remains, and it can be co
         REQUIRE(repair.has_valid_table(state));
         const auto undo = repair.undo(state, plan);
         REQUIRE(same(complete(state, undo), repair.original()));
-        const Bytes again = complete(state, repair.plan(state).writes);
+        Bytes again = complete(state, repair.plan(state).writes);
+        // An extension that was cut off is mended first, then done again.
+        if (scenario.way == Way::extend)
+          again = complete(again, repair.plan(again).writes);
         // A disk that is relocated from itself does not know any more of the backup that it has left.
-        if (!scenario.relocate)
+        if (scenario.way == Way::from_image || scenario.backups.empty())
           REQUIRE(same(again, repaired));
         REQUIRE(repair.has_valid_table(again));
         REQUIRE(repair.plan(again).writes.empty());
