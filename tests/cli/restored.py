@@ -2,6 +2,7 @@
 """What restore's tests share: images to restore, disks full of other bytes, and what must be on them afterwards."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def small_images(folder):
     """All of the catalogue that fit into memory."""
     write_images(folder, [name for name, image in CATALOGUE.items() if not image.large])
     return [path for path in sorted(folder.glob("*.raw")) if path.stat().st_size <= LARGEST]
+
+
+def scratch_parent():
+    """In memory where there is room: the tools wait for each write."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 512 << 20:
+        return memory
+    return None
 
 
 def sector_bytes(image):

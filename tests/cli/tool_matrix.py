@@ -29,6 +29,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
+from cli.restored import scratch_parent  # noqa: E402
 from images import catalogue, gpt  # noqa: E402
 from images.gpt import Entry, MbrRecord  # noqa: E402
 
@@ -337,14 +338,6 @@ def difference_from_golden(cells, update):
         GOLDEN.write_text(text)
         return []
     return list(difflib.unified_diff(golden.splitlines(), text.splitlines(), str(GOLDEN), "found", lineterm=""))
-
-
-def scratch_parent():
-    """In memory where there is room: the tools wait for each write."""
-    memory = Path("/dev/shm")
-    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 512 * MIB:
-        return memory
-    return None
 
 
 def main():
