@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Who holds any byte of a disk, a partition or a file, at any depth above or below it, is named, and not a byte is written.
-What only looks as if it were held is written."""
+What only looks as if it were held is written, and so is, by extend, the table of a disk that is held in its partitions alone."""
 
 from __future__ import annotations
 
@@ -263,6 +263,13 @@ OF_DISK = {
     "loop on the other partition": lambda s: s.loop(f"{s.disk}p2"),
     "flock on the other partition": lambda s: s.lock(f"{s.disk}p2", FLOCK),
 }
+# Of these, those that hold a partition, not the disk.
+IN_PARTITIONS = {name: arrange for name, arrange in (HOLDERS | OF_DISK).items()
+                 if "partition" in name and "loop on the disk" not in name and "second loop" not in name
+                 and "across the edge" not in name}
+IN_PARTITIONS |= {name: HOLDERS[name] for name in (
+    "mount", "mount in another namespace", "bind mount alone", "loop on a file in the file system",
+    "file system unmounted lazily, still open", "image inside, 3 deep", "swap")}
 OF_PARTITION = {
     "flock on the disk": lambda s: s.lock(s.disk, FLOCK),
     "OFD lock on the disk": lambda s: s.lock(s.disk, OFD),
@@ -571,6 +578,65 @@ def unseen(make_scene, arrange):
         assert done.returncode == 0, f"said twice: status {done.returncode}\n{done.stderr}"
 
 
+def extended_in_use(make_scene, arrange):
+    """What is in the partitions stays, bit by bit, and the kernel knows the new end of the second one."""
+    with ExitStack() as stack:
+        s = make_scene(stack)
+        s.attach()
+        arrange(s)
+        before, start = s.file.read_bytes(), PARTS[1][0]
+        command = [GPTGROW, "extend", s.disk, "2", "--apply", "--save-undo", s.folder / "undo"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert done.returncode == 0 and "note:" not in done.stderr, f"status {done.returncode}\n{done.stderr}"
+        os.sync()
+        after, end = s.file.read_bytes(), sum(PARTS[2])
+        assert after[start:end] == before[start:end], "a byte of a partition changed"
+        assert after[:start] != before[:start], "nothing was written"
+        sectors = int(Path("/sys/class/block", f"{Path(s.disk).name}p2", "size").read_text())
+        wanted = (DISK_BYTES + MIB - 33 * S - S) // 4096 * 4096 - PARTS[2][0]
+        assert sectors * S == wanted, f"the kernel has {sectors * S} bytes, expected {wanted}"
+
+
+def opened(what, flags="os.O_RDWR"):
+    def arrange(s):
+        program = f"import os, sys, time\nfd = os.open(sys.argv[1], {flags})\nprint('ready', flush=True)\ntime.sleep(1000)\n"
+        holder = subprocess.Popen([sys.executable, "-c", program, what(s)], stdout=subprocess.PIPE, text=True)
+        s.stack.callback(s.end, holder)
+        assert holder.stdout.readline() == "ready\n"
+        return "in use by another program" if "EXCL" in flags else f"({holder.pid}): what that does with it cannot be seen"
+    return arrange
+
+
+def two_at_once(s):
+    HOLDERS["mount"](s)
+    s.lock(s.disk, FLOCK)
+    return f"{s.disk} is locked by"
+
+
+# A disk that is held as a whole, whatever its partitions are; and one whose kernel has other partitions than its table.
+
+def other_partition_in_kernel(s):
+    loop_partition.delete(s.disk, 2)
+    loop_partition.add(s.disk, 2, PARTS[2][0] // S + 8, PARTS[2][1] // S - 8)
+    HOLDERS["mount"](s)
+    return "the kernel uses another table than the disk has"
+
+
+def more_partitions_in_kernel(s):
+    loop_partition.add(s.disk, 3, DISK_BYTES // S, 8)
+    HOLDERS["mount"](s)
+    return f"slot 2 would grow into {s.disk}p3"
+
+
+NOT_EXTENDED = {
+    "partition mounted, disk locked": two_at_once,
+    "disk open for writing": opened(lambda s: s.disk),
+    "disk open exclusively": opened(lambda s: s.disk, "os.O_RDONLY | os.O_EXCL"),
+    "kernel has the partition elsewhere": other_partition_in_kernel,
+    "kernel has a partition behind it": more_partitions_in_kernel,
+}
+
+
 def digest(path):
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
@@ -580,9 +646,16 @@ def commands(target, image, kind):
     yes = ["--yes", "--yes"] if kind == "partition" else ["--yes"]
     yield [GPTGROW, "restore", image, target, *yes]
     yield [GPTGROW, "repair", target, "--relocate", "--apply", "--save-undo", "undo"]
+    if kind != "disk":
+        yield from extend(target, image, kind)
 
 
-def refused(make_scene, kind, arrange):
+def extend(target, image, kind):
+    del image, kind
+    yield [GPTGROW, "extend", target, "last", "--apply", "--save-undo", "undo"]
+
+
+def refused(make_scene, kind, arrange, by=commands):
     with ExitStack() as stack:
         s = make_scene(stack)
         if kind != "file":
@@ -591,7 +664,7 @@ def refused(make_scene, kind, arrange):
         expected, image = found if isinstance(found, tuple) else (found, s.image)
         target = {"disk": s.disk, "partition": f"{s.disk}p1", "file": s.file}[kind]
         before = digest(s.file)
-        for command in commands(target, image, kind):
+        for command in by(target, image, kind):
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, cwd=s.folder, check=False)
             assert done.returncode == 2, f"{command[1]}: status {done.returncode}\n{done.stderr}"
             assert str(expected) in done.stderr, f"{command[1]}: not said: {expected}\n{done.stderr}"
@@ -661,6 +734,13 @@ def main():
     cases = {f"refused, {kind}: {name}": lambda make, kind=kind, arrange=arrange: refused(make, kind, arrange)
              for kind, table in (("disk", HOLDERS | OF_DISK), ("partition", HOLDERS | OF_PARTITION), ("file", OF_FILE))
              for name, arrange in table.items()}
+    as_a_whole = {name: arrange for name, arrange in HOLDERS.items() if name not in IN_PARTITIONS and "image" not in name}
+    cases |= {f"not extended: {name}": lambda make, arrange=arrange: refused(make, "disk", arrange, extend)
+              for name, arrange in (as_a_whole | NOT_EXTENDED).items()}
+    cases |= {f"extended: {name}": lambda make, arrange=arrange: extended_in_use(make, arrange)
+              for name, arrange in (IN_PARTITIONS | {"nothing": lambda s: None,
+                                                     "partition open for writing": opened(lambda s: s.disk + "p1")}
+                                    ).items()}
     cases |= {f"unseen, {name}": lambda make, arrange=arrange: unseen(make, arrange) for name, arrange in UNSEEN.items()}
     cases |= {f"allowed, {name}": lambda make, arrange=arrange: allowed(make, arrange) for name, arrange in ALLOWED.items()}
     failed, skipped = [], []

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """repair --apply, killed for real at moments spread over its whole run: a valid table that names the same partitions
-is left, the undo file is whole or there is none, and the same command completes the repair.
+is left, the undo file is whole or there is none, and the same command completes the repair. extend --apply, killed at each
+write and each flush: the same, but where the primary table is damaged then, its message says what makes it whole first.
 
 A kill cannot tear a write; the unit tests of repair do that."""
 
@@ -48,7 +49,66 @@ def repair(disk, image, undo, kill_after=None):
     return process.returncode == 0
 
 
+def gptgrow(*arguments):
+    return subprocess.run([GPTGROW, *arguments], capture_output=True, text=True)
+
+
+def extend_killed_at(call, disk, undo):
+    """Whether it was killed: there may be no such call."""
+    undo.unlink(missing_ok=True)
+    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=pwrite64,fsync",
+                           "-e", f"inject=pwrite64,fsync:signal=KILL:when={call}",
+                           GPTGROW, "extend", disk, "last", "--apply", "--save-undo", undo], capture_output=True, text=True)
+    assert done.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), done.stderr
+    return done.returncode != 0
+
+
+def complete(disk, folder):
+    done = gptgrow("extend", disk, "last", "--apply", "--save-undo", folder / f"undo-{os.urandom(8).hex()}")
+    if done.returncode == 2:
+        assert "repair --relocate makes it whole" in done.stderr, done.stderr
+        assert gptgrow("repair", disk, "--relocate", "--apply", "--save-undo", folder / "undo-relocated").returncode == 0
+        (folder / "undo-relocated").unlink()
+        return complete(disk, folder)
+    assert done.returncode == 0, done.stderr
+    return disk.read_bytes()
+
+
+def extend_killed(folder, size):
+    before, disk, undo = (folder / name for name in ("before", "disk", "undo"))
+    before.unlink(missing_ok=True)
+    catalogue.CATALOGUE["unused-slots-junk-512"].make(before)
+    is_larger = size != before.stat().st_size
+    os.truncate(before, size)
+    shutil.copy(before, disk)
+    extended = complete(disk, folder)
+    wanted = (partitions(before, 1), partitions(disk, 1))
+    states, call = set(), 0
+    while True:
+        call += 1
+        shutil.copy(before, disk)
+        if not extend_killed_at(call, disk, undo):
+            assert disk.read_bytes() == extended
+            break
+        left = disk.read_bytes()
+        states.add(left)
+        assert partitions(disk, 1) in wanted or partitions(disk, size // SECTOR - 1) in wanted, f"no valid table after {call}"
+        if left != before.read_bytes():
+            shutil.copy(disk, folder / "undone")
+            assert gptgrow("repair", folder / "undone", "--undo", undo, "--apply").returncode == 0
+            assert (folder / "undone").read_bytes() == before.read_bytes(), "not what it was before"
+        again = complete(disk, folder)
+        # A disk does not know any more of the backup that it has left.
+        assert again == extended or is_larger, f"another disk after {call}"
+        assert partitions(disk, 1) == partitions(disk, size // SECTOR - 1) == wanted[1], f"not extended after {call}"
+    print(f"{call - 1} kills, {len(states)} states of a disk of {size} bytes")
+    assert len(states) >= (8 if is_larger else 5), "it was not killed between all of its writes"
+
+
 def main():
+    with tempfile.TemporaryDirectory() as folder:
+        for size in (2 << 20, 4 << 20):
+            extend_killed(Path(folder), size)
     with tempfile.TemporaryDirectory() as folder:
         image, damaged, disk, undo = (Path(folder) / name for name in ("image", "damaged", "disk", "undo"))
         catalogue.CATALOGUE["unused-slots-junk-512"].make(image)

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# extend says what it does, what grows the contents, and why it refuses; restore --extend writes the same disk, and verify and
+# compare know it again.
+. "$(dirname "$0")/common.sh"
+
+image unused-slots-junk-512
+mv unused-slots-junk-512.raw image.raw
+grown image.raw disk.raw 4M
+status 1 "$gptgrow" extend disk.raw last
+says out "slot 6 would be extended from LBA 3071 to 8151"
+says err "nothing is written; --apply writes"
+status 1 "$gptgrow" extend disk.raw 6 --json
+"$tests/cli/validate.py" "$tests/../cli/schema/extend.json" out
+status 0 "$gptgrow" extend disk.raw 6 --apply --save-undo undo
+says out "slot 6 extended from LBA 3071 to 8151"
+says err "it can be put back until slot 6 is grown"
+sgdisk --verify disk.raw | grep -q "No problems found" || fail "sgdisk finds problems"
+status 0 "$gptgrow" extend disk.raw last --apply
+says out "slot 6 ends at LBA 8151 already"
+
+# The same disk, restored; and known for what it is.
+status 0 "$gptgrow" restore image.raw restored.raw --size 4M --extend last --yes
+cmp restored.raw disk.raw || fail "restored and extended in place are not the same"
+says err "slot 6: nothing in it is recognized"
+status 0 "$gptgrow" verify image.raw restored.raw --extend 6
+status 1 "$gptgrow" verify image.raw restored.raw
+says out "partition extended to the end of the disk: slot 6"
+says out "(--extend 6 compares it with image.raw as it is extended)"
+status 1 "$gptgrow" verify image.raw restored.raw --table-only --json
+"$tests/cli/validate.py" "$tests/../cli/schema/verify.json" out
+says out '"kind":"extended"'
+status 1 "$gptgrow" compare image.raw restored.raw
+says out "gptgrow extend"
+! grep -q "gptgrow repair" out || fail "an extended partition is no damage"
+status 1 "$gptgrow" compare image.raw restored.raw --json
+"$tests/cli/validate.py" "$tests/../cli/schema/compare.json" out
+says out '"partition_extended"'
+gzip -1 <image.raw >image.gz
+status 0 "$gptgrow" restore image.gz packed.raw --size 4M --extend 6 --yes
+cmp packed.raw disk.raw || fail "restored from a compressed image is not the same"
+# Not without --keep-grown, which keeps it.
+status 2 "$gptgrow" repair disk.raw --from image.raw
+says err "slot 6 was grown"
+status 0 "$gptgrow" repair disk.raw --from image.raw --keep-grown
+
+# Refused, each with its reason, and not a byte changed.
+cp disk.raw before.raw
+refused() {
+  status 2 "$gptgrow" extend "$2" "$1" --apply
+  says err "$3"
+  cmp "$2" "${4:-before.raw}" || fail "$2 changed"
+}
+refused 3 disk.raw "slot 3 is unused"
+refused 129 disk.raw "slot 129, expected 1 to 128"
+refused 2 disk.raw "behind that is slot 6"
+refused first disk.raw "expected the number of a slot, from 1 on, or last"
+refused 0 disk.raw "expected the number of a slot"
+for name in hybrid-of-last-slot-512 full-512 refused-array-crc-512 primary-header-crc-512; do
+  image "$name"
+  cp "$name.raw" copy.raw
+  case $name in
+    hybrid*) refused 6 copy.raw "a hybrid MBR" "$name.raw" ;;
+    full*) refused last copy.raw "would become shorter" "$name.raw" ;;
+    *) refused last copy.raw "primary table is damaged, no partition can be extended" "$name.raw"
+      says err "repair --relocate makes it whole" ;;
+  esac
+done
+[ "$(ls ./*.undo 2>/dev/null)" = "" ] || fail "an undo file of nothing"
+
+# What grows the contents.
+holds() {
+  truncate -s 130M fs.raw
+  sgdisk --zap-all -n "1:2048:+126M" fs.raw >/dev/null
+  dd if=made.raw of=fs.raw bs=1M seek=1 conv=notrunc,sparse status=none
+  truncate -s 140M fs.raw
+  status 1 "$gptgrow" extend fs.raw 1
+  says out "slot 1 holds $1"
+  rm fs.raw made.raw
+}
+made() { truncate -s 126M made.raw; "$@" made.raw >/dev/null 2>&1; }
+made mkfs.ext4 -q && holds "ext4; to grow it: resize2fs DEVICE (mounted or not)"
+made mkfs.xfs -q && holds "xfs; to grow it: xfs_growfs MOUNTPOINT (while it is mounted)"
+made mkfs.vfat && holds "vfat, which is not grown: the length of its allocation table is fixed"
+made mkswap && holds "swap; to grow it: swapoff DEVICE && mkswap DEVICE"
+made true && { printf 'LABELONE\1\0\0\0\0\0\0\0\0\0\0\0\40\0\0\0LVM2 001' |
+  dd of=made.raw bs=512 seek=1 conv=notrunc status=none; holds "LVM2_member; to grow it: pvresize DEVICE"; }
