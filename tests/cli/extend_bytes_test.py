@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every image of the catalogue that can be served, on a disk of its own size or a larger one, with a partition extended in place: to the last byte
-what the model of the contract says is served, whether it is shown first or not; a second run changes nothing, and what was
-saved brings every byte back. What is refused changes nothing, and names the slot."""
+"""Every image of the catalogue that can be served, on a disk of its own size or a larger one, with a partition extended in
+place: to the last byte what the model of the contract says is served, whether it is shown first or not; a second run changes
+nothing, and what was saved brings every byte back. What is refused changes nothing, and names the slot."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ from restored import GPTGROW, check_same, scratch_parent, sector_bytes, small_im
 from model.contract_model import Refused, Table, expected, load
 
 
-def run(*arguments):
+def gptgrow(*arguments):
     done = subprocess.run([GPTGROW, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
@@ -52,10 +52,10 @@ def check(folder, image, larger, slot, shown):
     wanted, why = model(disk, size, slot)
 
     if shown:
-        status, said = run("extend", disk, slot)
+        status, said = gptgrow("extend", disk, slot)
         assert disk.read_bytes() == before, f"{name}: written without --apply"
         assert status == (2 if why else 0 if wanted == before else 1), f"{name}: status {status}, {why}: {said}"
-    status, said = run("extend", disk, slot, "--apply", "--save-undo", undo)
+    status, said = gptgrow("extend", disk, slot, "--apply", "--save-undo", undo)
     if why:
         assert status == 2 and disk.read_bytes() == before and not undo.exists(), f"{name}: not refused: {why}: {said}"
         if why.reason.startswith("extend-"):
@@ -64,10 +64,10 @@ def check(folder, image, larger, slot, shown):
     assert status == 0, f"{name}: {said}"
     extended = disk.read_bytes()
     check_same(name, extended, wanted)
-    status, said = run("extend", disk, slot, "--apply")
+    status, said = gptgrow("extend", disk, slot, "--apply")
     assert status == 0 and disk.read_bytes() == extended, f"{name}: not the same again: {said}"
     if wanted != before:
-        status, said = run("repair", disk, "--undo", undo, "--apply")
+        status, said = gptgrow("repair", disk, "--undo", undo, "--apply")
         assert status == 0, f"{name}: {said}"
         check_same(f"{name}, undone", disk.read_bytes(), before)
     return "extended" if wanted != before else "as it was"

@@ -5,8 +5,9 @@
     bytes_test.py [--quick | --every-step] [--image NAME]... [--jobs N] [--seed N]
 
 An image is grown by its own eighth of 40 steps of a sector, by a quarter of the steps at which something happens, and to a
-third of the large sizes, so that all images together are grown by each; other options are tried at three of its sizes, and a
-partition is extended at one, and by its number at another one. With --every-step, each image is grown by each step, and each option tried at all sizes that matter (five times the time).
+third of the large sizes, so that all images together are grown by each; other options are tried at three of its sizes, and
+partitions are extended at one, the last of them, and by its number at another one. With --every-step, each image is grown by
+each step, and each option tried at all sizes that matter (five times the time).
 
 One server per image and set of options serves all sizes as exports; of each set, two sizes have a server of their own, which
 is told them in its parameters.

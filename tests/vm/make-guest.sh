@@ -12,10 +12,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/initramfs.sh"
 
 readonly kModules="scsi_debug sd_mod virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
-  raid0 raid1 dm-mod dm-log-writes dm-flakey dm-crypt dm-multipath dm-round-robin crypto_null ecb"
+  ext4 xfs raid0 raid1 dm-mod dm-log-writes dm-flakey dm-crypt dm-multipath dm-round-robin crypto_null ecb"
 readonly kModulesOfSomeKernels="bcache linear"
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
   dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq
+  resize2fs e2fsck mkfs.xfs xfs_growfs xfs_repair
   mdadm lvm dmsetup make-bcache mke2fs losetup unshare flock perl truncate script"
 
 modules_of_this_kernel() {

@@ -90,11 +90,12 @@ equals_image() {  # equals_image N: the case's disk N is the image
   qemu-img compare -f raw -F raw "$work/disk$1" "$build/$image_name.img"
 }
 
-equals_served() {  # equals_served N SIZE: the case's disk N is what the plugin serves at SIZE, to the last byte
+equals_served() {  # equals_served N SIZE [OPTION ...]: the case's disk N is what the plugin serves at SIZE, to the last byte
   local format file
   read -r _ format _ <<<"${disks[$1 - 1]}"
   file=$work/disk$1
-  nbdkit -U - "$plugin" "$build/$image_name.img" size="$2" --run "qemu-img compare -f $format -F raw '$file' \"\$uri\""
+  nbdkit -U - "$plugin" "$build/$image_name.img" size="$2" "${@:3}" \
+    --run "qemu-img compare -f $format -F raw '$file' \"\$uri\""
 }
 
 boot() {  # boot N: starts the case's disk N from its own boot sector; what it says on the serial port
