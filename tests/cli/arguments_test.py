@@ -21,13 +21,14 @@ COMMANDS = {  # with all that each needs
     "plan": ["image.raw", "--size", "4M"],
     "compare": ["image.raw", "disk.raw"],
     "repair": ["disk.raw", "--relocate"],
+    "extend": ["disk.raw", "last"],
     "restore": ["image.raw", "disk.raw"],
     "verify": ["image.raw", "disk.raw"],
 }
 
 # Command line, exit status, what is said
 CASES = [
-    ("", 2, r"expected a command: inspect, plan, compare, repair, restore, .*see gptgrow --help"),
+    ("", 2, r"expected a command: inspect, plan, compare, repair, extend, restore, .*see gptgrow --help"),
     ("bogus", 2, r'no such command "bogus"; expected inspect, plan, '),
     ("inpsect disk.raw", 2, r'no such command "inpsect".*did you mean inspect\?'),
     ("--json inspect disk.raw", 2, r""),
@@ -75,6 +76,19 @@ CASES = [
     ("repair disk.raw --move 1", 2, r'--move: "1", expected FROM:TO'),
     ("repair disk.raw --move 1:3,", 2, r'--move: "", expected FROM:TO'),
     ("repair disk.raw --move 1:999", 2, r"slot 999, expected 1 to 128"),
+    # Slots
+    ("extend disk.raw", 2, r"SLOT is required"),
+    ("extend disk.raw 6", 1, r"nothing is written"),
+    ("extend disk.raw 0 --apply", 2, r'extend: "0", expected the number of a slot, from 1 on, or last'),
+    ("extend disk.raw 6,7 --apply", 2, r'extend: "6,7", expected the number of a slot'),
+    ("extend disk.raw 4294967296 --apply", 2, r'extend: "4294967296", expected the number of a slot'),
+    ("extend disk.raw 4294967295 --apply", 2, r"slot 4294967295, expected 1 to 128"),
+    ("extend disk.raw last last --apply", 2, r"last"),
+    ("extend - last --apply", 2, r"^gptgrow: -: standard input is not supported there"),
+    ("extend backup.raw last --apply", 2, r"; repair --undo FILE takes it back; repair --relocate makes it whole$"),
+    ("extend truncated.raw last --apply", 2, r"is too small: slot \d+ ends at LBA"),
+    ("plan image.raw --size 4M --extend first", 2, r'extend: "first", expected the number of a slot'),
+    ("plan image.raw --size 4M --extend 6 --extend 6", 2, r"--extend: given twice"),
     # Sizes
     ("plan image.raw", 2, r"see gptgrow plan --help"),
     ("plan image.raw --size 4M --reference disk.raw", 2, r"see gptgrow plan --help"),
@@ -112,7 +126,7 @@ CASES = [
     # The words of a hint are those of the command
     ("plan backup.raw --size 4M", 2, r"is valid; --table backup would serve from it$"),
     ("plan truncated.raw --size 4M", 2, r"data is missing; --truncated allow would serve zeros there$"),
-    ("repair disk.raw --from disk.raw", 2, r"nothing to repair it from; --relocate repairs a disk from itself$"),
+    ("repair disk.raw --from disk.raw", 2, r"nothing to repair it from; repair --relocate repairs a disk from itself$"),
     ("plan image.raw --size 4M --table both", 2, r'table: "both", expected primary or backup$'),
     # A command to be pasted
     ("repair 'a b.raw' --relocate --save-undo undo --apply", 0, r"gptgrow repair 'a b.raw' --undo undo --apply"),

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""inspect and compare on every image of the catalogue and every file of the fuzzer's corpus: an exit status that is
+"""inspect, compare and extend on every image of the catalogue and every file of the fuzzer's corpus: an exit status that is
 promised, valid JSON where there is a table, nothing on the terminal that the disk put there."""
 
 import json
@@ -40,6 +40,8 @@ def look_at(path, is_packed=False):
     status, _ = run("compare", path, path)
     # Of a compressed file, inspect reads the beginning, and nothing else reads it so.
     assert status == (0 if json_status == 0 and not is_packed else 2), (path, status)
+    status, _ = run("extend", path, "last")
+    assert status == 2 or json_status == 0, path
     return json_status
 
 

@@ -40,6 +40,8 @@ def options():
                     [b"repair", b"disk.raw", b"--from", EVIL], [b"repair", b"disk.raw", b"--undo", EVIL],
                     [b"repair", b"disk.raw", b"--move", EVIL], [b"repair", EVIL, b"--relocate"],
                     [b"repair", b"disk.raw", b"--from", b"image.raw", b"--slot", EVIL],
+                    [b"extend", b"disk.raw", EVIL], [b"extend", EVIL, b"last"],
+                    [b"plan", b"image.raw", b"--size", b"4M", b"--extend", EVIL],
                     [b"restore", EVIL, b"disk.raw"], [b"restore", b"image.raw", EVIL],
                     [b"restore", b"image.raw", b"disk.raw", b"--free-space", EVIL],
                     [b"plan", b"image.raw", b"--size", EVIL, b"--size", EVIL]):
@@ -66,6 +68,9 @@ def files_of_that_name():
     says(b"repair", disk, b"--from", disk, status=2)
     says(b"repair", disk, b"--from", b"other.raw", status=2)
     says(b"repair", disk, b"--relocate", b"--json", quotes=False)
+    says(b"extend", disk, b"last", status=1)
+    says(b"extend", disk, b"1", status=2)
+    says(b"extend", disk, b"last", b"--json", status=1, quotes=False)
     undo = EVIL + b".undo"
     status, output = run([GPTGROW, b"repair", disk, b"--from", image, b"--apply", b"--save-undo", undo])
     assert status == 0 and b"gptgrow repair $'e\\x1b]0;evil" in output, output

@@ -96,9 +96,31 @@ void check_served_table(const Disk& disk)
   }
 }
 
+/// One slot of the array is other than the image's, by EndingLBA alone, and nothing is behind it.
+void check_extension(const Disk& disk)
+{
+  const std::vector<Entry> before = disk.table().used_entries(), after = disk.used_entries();
+  REQUIRE(before.size() == after.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    Entry expected = before[i];
+    if (disk.extension() && disk.extension()->slot == expected.slot) {
+      REQUIRE(expected.last_lba == disk.extension()->before);
+      expected.last_lba = disk.extension()->after;
+      REQUIRE(expected.last_lba >= before[i].last_lba);
+      REQUIRE(expected.last_lba <= disk.layout().primary.last_usable_lba());
+      REQUIRE((expected.last_lba.value + 1) * disk.table().sector_size_bytes % 4096 == 0);
+    } else if (disk.extension()) {
+      REQUIRE(expected.last_lba <= disk.extension()->before);
+    }
+    REQUIRE(expected == after[i]);
+  }
+}
+
 /// A disk of the image's own size whose backup was valid is the image.
 void check_own_size(const Disk& disk, const DiskOptions& options)
 {
+  if (disk.extension() && disk.extension()->before != disk.extension()->after)
+    return;
   if (disk.size_bytes() != disk.image().size_bytes() || options.reading.table == TableChoice::backup ||
       !disk.table().backup || disk.table().primary.alternate_lba() != disk.layout().primary.alternate_lba() ||
       disk.table().primary.last_usable_lba() != disk.layout().primary.last_usable_lba())
@@ -136,6 +158,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.set("table", flags & 1 ? "backup" : "primary");
   options.set("old-backup", flags & 2 ? "keep" : "zero");
   options.set("truncated", flags & 4 ? "allow" : "refuse");
+  if (flags & 0x80)
+    options.set("extend", "last");
   if (const unsigned sector_size = flags >> 3 & 3; sector_size == 1 || sector_size == 2)
     options.set("sector-size", sector_size == 1 ? "512" : "4096");
   try {
@@ -143,6 +167,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_regions(disk);
     check_bytes(disk);
     check_served_table(disk);
+    check_extension(disk);
     check_own_size(disk, options);
   } catch (const Error&) {
   }
