@@ -6,7 +6,7 @@
 
 An image is grown by its own eighth of 40 steps of a sector, by a quarter of the steps at which something happens, and to a
 third of the large sizes, so that all images together are grown by each; other options are tried at three of its sizes, and
-partitions are extended at one, the last of them, and by its number at another one. With --every-step, each image is grown by
+partitions are extended at one or two, the last of them, and by its number at another one. With --every-step, each image is grown by
 each step, and each option tried at all sizes that matter (five times the time).
 
 One server per image and set of options serves all sizes as exports; of each set, two sizes have a server of their own, which
@@ -162,7 +162,7 @@ def extend_cases_of(name: str, image: Path, quick: bool, every_step: bool) -> It
     s = 4096 if "4096" in name.split("-") else 512
     share = list(CATALOGUE).index(name) % SHARES
     own = image.stat().st_size // s * s
-    steps = (0, *FEW_STEPS, *range(4, 12)) if every_step else (FEW_STEPS[share] + share,) if share % 3 else (0,)
+    steps = (0, *FEW_STEPS, *range(4, 12)) if every_step else (0, FEW_STEPS[share] + share)[share % 3 == 1 :]
     variants = [tuple(variant.items()) for variant in CATALOGUE[name].variants] or [()]
     if name.startswith(("backup-", "primary-")):
         variants.append((("table", "backup"), ("old-backup", "keep")))
