@@ -85,7 +85,7 @@ def slots_of(image):
 def main():
     with tempfile.TemporaryDirectory(dir=scratch_parent()) as scratch:
         folder = Path(scratch)
-        images = small_images(folder)
+        images = [image for image in small_images(folder) if image.stat().st_size <= 4 << 20]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             waiting = []
             for number, image in enumerate(images):

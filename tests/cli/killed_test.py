@@ -18,6 +18,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
+from cli.restored import scratch_parent  # noqa: E402
 from images import catalogue, gpt  # noqa: E402
 
 GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
@@ -106,7 +107,7 @@ def extend_killed(folder, size):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=scratch_parent()) as folder:
         for size in (2 << 20, 4 << 20):
             extend_killed(Path(folder), size)
     with tempfile.TemporaryDirectory() as folder:
