@@ -98,7 +98,8 @@ std::string escape(std::string_view text, bool keep_newlines)
   out.reserve(text.size());
   for (;;) {
     // Nearly all text is plain, and there may be very much of it.
-    const std::size_t plain = std::ranges::find_if(text, [](char c) { return c < 0x20 || c > 0x7e; }) - text.begin();
+    const auto plain = static_cast<std::size_t>(
+        std::ranges::find_if(text, [](char c) { return c < 0x20 || c > 0x7e; }) - text.begin());
     out += text.substr(0, plain);
     text.remove_prefix(plain);
     if (text.empty())
