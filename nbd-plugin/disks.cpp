@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view kByName = "export";
 
+constexpr std::uint64_t kLargestSectorBytes = 4096;
+
 /// The digits of 2⁶³-1.
 constexpr std::size_t kLongestName = 19;
 
@@ -43,9 +45,15 @@ Disks::Disks(const DiskOptions& options)
   }
   try {
     example_ = planned({image_->size_bytes()});
+    return;
   } catch (const Error&) {
-    example_ = planned(smallest_size(*image_, *table_));
+    if (!reading_.extend) {
+      example_ = planned(smallest_size(*image_, *table_));
+      return;
+    }
   }
+  // A partition may fill the image, and then has room only on a larger disk.
+  example_ = planned({image_->size_bytes() / kLargestSectorBytes * kLargestSectorBytes * 2});
 }
 
 std::shared_ptr<const Disk> Disks::open(std::string_view name)

@@ -22,7 +22,8 @@ public:
   /// Whether clients name the size.
   bool sized_by_name() const { return !fixed_; }
 
-  /// The disk of the given size, or else of the image's own; of the smallest where that is none.
+  /// The disk of the given size, or else of the image's own; where that is none, of the smallest, or with a
+  /// partition extended, of twice that.
   const Disk& example() const { return *example_; }
 
 private:

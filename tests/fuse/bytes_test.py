@@ -15,15 +15,16 @@ import os
 import random
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fuse.gptgrow_fuse import MountError, mounted, skip_without_fuse  # noqa: E402
-from images.catalogue import CATALOGUE, write_images  # noqa: E402
-from model.contract_model import Refused, expected, load  # noqa: E402
+from images.catalogue import CATALOGUE, read_at, write_images  # noqa: E402
+from model.contract_model import Refused, expected, extension, last_usable, load  # noqa: E402
 from plugin import nbdkit  # noqa: E402
-from plugin.bytes_test import Case, cases_of, fingerprint, image_data, loading, model_options  # noqa: E402
+from plugin.bytes_test import Case, cases_of, extend_cases_of, fingerprint, image_data, loading, model_options  # noqa: E402
 
 MIB = 1 << 20
 READ_WHOLE_UP_TO = 16 * MIB
@@ -100,8 +101,12 @@ def check(case: Case, image: Path, seed: int) -> None:
         try:
             comparison.whole()
             comparison.borders([region.start for region in regions[1:]])
-            names = set()
-            for slot, entry in table.used():
+            names, used = set(), dict(table.used())
+            if which := dict(case.options).get("extend"):
+                moved_by = case.size // s - 1 - table.alternate_lba
+                slot, end = extension(table, read_at(image, 0, 512), which, last_usable(table, moved_by))
+                used[slot] = replace(used[slot], last_lba=end)
+            for slot, entry in used.items():
                 first, end = entry.first_lba * s, min((entry.last_lba + 1) * s, case.size)
                 names.add(f"{slot}.raw")
                 if first >= end:
@@ -147,7 +152,8 @@ def main() -> int:
             if name in skipped:
                 continue
             before[image] = fingerprint(image)
-            cases = [case for case in cases_of(name, image, True) if servable(case, image)]
+            make = extend_cases_of if len(before) % 4 == 0 else cases_of
+            cases = [case for case in make(name, image, True, False) if servable(case, image)]
             if not arguments.all:
                 cases = choice.sample(cases, min(1, len(cases)))
             work += [(case, image, arguments.seed) for case in cases]
