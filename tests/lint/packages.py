@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-PRODUCTS = {"gptgrow", "gptgrow-fuse", "inspect", "plan", "compare", "repair", "restore", "verify"}
+PRODUCTS = {"gptgrow", "gptgrow-fuse", "inspect", "plan", "compare", "repair", "extend", "restore", "verify"}
 BASE = {"apt", "git"}
 # Where these are installed, they are the caller's choice; Ceph's packages, and what packages are tested with, are groups of
 # their own.

@@ -152,6 +152,10 @@ TEST_CASE("An extended disk serves sectors of its own only where the array chang
     if (region.origin == Origin::own)
       own.push_back(region.range.offset / 512);
   CHECK(own == std::vector<std::uint64_t>{0, 1, 2, 967, 999});
+  for (const Header& header : {disk.layout().primary, disk.layout().backup}) {
+    CHECK(header.array_crc32() == crc32(disk.array()));
+    CHECK(header.header_crc32() == header.computed_header_crc32());
+  }
   // What is behind the image is nobody's yet, also inside the partition.
   CHECK(disk.layout().free_space == ByteRange{512 * 512, (967 - 512) * 512});
 
