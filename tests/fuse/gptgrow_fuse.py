@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+WHILE_BUSY = Path(__file__).resolve().parents[1] / "while_busy.sh"
 TIMEOUT = 300  # by then something hangs
 WHILE_BUSY = str(PROJECT / "tests/while_busy.sh")
 
