@@ -168,6 +168,20 @@ void check_whole_sectors(const Source& disk, std::uint32_t sector_size_bytes)
       {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
 }
 
+/// Where the primary is damaged, by a write that was cut off perhaps, the backup: if it is this disk's own, and has all that
+/// can still be seen of the primary.
+Reading from_valid_table(const Source& disk, const FoundTables& tables, Reading reading)
+{
+  if (tables.primary.valid())
+    return reading;
+  if (reading.table != TableChoice::backup) {
+    check_own_backup(disk, tables);
+    check_nothing_lost(disk, tables, used_entries(tables.backup->array, tables.backup->header.entry_size_bytes()), {});
+  }
+  reading.table = TableChoice::backup;
+  return reading;
+}
+
 }  // namespace
 
 RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const Reading& reading,
@@ -212,13 +226,11 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
   return plan;
 }
 
-RepairPlan plan_extension(const Source& disk, const Reading& reading)
+RepairPlan plan_extension(const Source& disk, Reading reading)
 {
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   (void)table_that_counts(disk, tables);
-  if (!tables.primary.valid())
-    refuse_damaged(disk, "no partition can be extended");
-  const Disk served(borrowed(disk), size_of(disk), reading);
+  const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, std::move(reading)));
   const Gpt gpt = gpt_of(served);
   check_whole_sectors(disk, gpt.sector_size_bytes);
   const std::vector<Entry> entries = served.table().used_entries();
@@ -236,17 +248,9 @@ RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::
 {
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   (void)table_that_counts(disk, tables);
-  if (!tables.primary.valid()) {
-    if (!moves.empty())
-      refuse_damaged(disk, "slots cannot be moved");
-    if (reading.table != TableChoice::backup) {
-      check_own_backup(disk, tables);
-      check_nothing_lost(disk, tables, used_entries(tables.backup->array, tables.backup->header.entry_size_bytes()),
-                         {});
-    }
-    reading.table = TableChoice::backup;
-  }
-  const Disk served(borrowed(disk), size_of(disk), reading);
+  if (!tables.primary.valid() && !moves.empty())
+    refuse_damaged(disk, "slots cannot be moved");
+  const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, std::move(reading)));
   Gpt gpt = gpt_of(served);
   check_whole_sectors(disk, gpt.sector_size_bytes);
   if (!moves.empty())

@@ -57,7 +57,7 @@ RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::
 /// A partition of the disk extended, and what belongs to the end of the disk moved there: what is served of the disk at its own
 /// size. `reading` says which slot. Throws Error where the primary table is damaged, extend() does, or the old backup that would
 /// become zeros lies in a partition.
-RepairPlan plan_extension(const Source& disk, const Reading& reading);
+RepairPlan plan_extension(const Source& disk, Reading reading);
 
 /// Writes, each durable before the next, then reads back. Throws Error when the disk does not hold what was written.
 void write_and_check(const std::vector<Write>& writes, Target& target);

@@ -29,11 +29,20 @@ def lies_on_old_backup(table: Table) -> bool:
                for _, entry in table.used() for lbas in table.lbas_of_old_backup())
 
 
+def table_to_use(disk):
+    """A damaged primary is rebuilt from the backup."""
+    try:
+        load(disk)
+    except Refused as why:
+        return "backup" if why.backup_would_serve else "primary"
+    return "primary"
+
+
 def model(disk, size, slot):
     """The bytes, or why there are none."""
     try:
-        _, table = load(disk)
-        regions = expected(disk, size, extend=slot)
+        _, table = load(disk, table=table_to_use(disk))
+        regions = expected(disk, size, extend=slot, table=table_to_use(disk))
     except Refused as why:
         return None, why
     if size // table.sector_size - 1 != table.alternate_lba and lies_on_old_backup(table):
@@ -50,6 +59,8 @@ def check(folder, image, larger, slot, shown):
     os.truncate(disk, size)
     before = disk.read_bytes()
     wanted, why = model(disk, size, slot)
+    if not why and table_to_use(disk) == "backup" and gptgrow("extend", disk, slot)[0] == 2:
+        why = Refused("backup", "nothing says that it is this disk's own")
 
     if shown:
         status, said = gptgrow("extend", disk, slot)

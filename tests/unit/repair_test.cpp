@@ -166,11 +166,8 @@ public:
   RepairPlan plan(const Bytes& state)
   {
     const MemorySource disk(state);
-    const bool is_whole = read_table(disk, scenario_.found.sector_size, kPrimaryLba).valid();
-    if (scenario_.way == Way::extend && is_whole)
-      return plan_extension(disk, {.extend = SlotToExtend{}});
     if (scenario_.way == Way::extend)
-      CHECK_THROWS_WITH(plan_extension(disk, {.extend = SlotToExtend{}}), ContainsSubstring("is damaged"));
+      return plan_extension(disk, {.extend = SlotToExtend{}});
     if (scenario_.way != Way::from_image)
       return plan_repair_in_place(disk, {}, {});
     return plan_repair_from_image(MemorySource(state), image_, {}, {});

@@ -43,6 +43,9 @@ record() {  # record IMAGE DISK LOG: all that gptgrow does to a disk
   recorded repair gptgrow repair "$disk" --from "$1" --apply --save-undo "/run/undo"
   recorded undo gptgrow repair "$disk" --undo /run/undo --apply
   rm /run/undo
+  gptgrow repair "$disk" --from "$1" --apply --save-undo /run/undo
+  recorded extend gptgrow extend "$disk" last --apply --save-undo /run/undo.extend
+  rm /run/undo*
   dmsetup remove recorded
 }
 
