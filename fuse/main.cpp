@@ -2,6 +2,7 @@
 // The command line of gptgrow-fuse: options, the mount, the loop.
 #include "core/disk/disk_options.h"
 #include "core/error.h"
+#include "core/nbd/uri.h"
 #include "core/report/inspection.h"
 #include "core/text.h"
 #include "fuse/operations.h"
@@ -134,6 +135,23 @@ int loop(fuse_session* session, const fuse_cmdline_opts& options)
   return fuse_session_loop_mt(session, config.get());
 }
 
+/// Where it goes to the background, it goes on in a child, whose standard error is lost.
+bool daemonize(const fuse_cmdline_opts& options, const Disk& disk)
+{
+  if (options.foreground)
+    return fuse_daemonize(true) == 0;
+  disk.before_fork();
+  if (fuse_daemonize(false) != 0)
+    return false;
+  try {
+    disk.after_fork();
+    return true;
+  } catch (const std::exception& e) {
+    complain(explain(e, spell));
+    return false;
+  }
+}
+
 /// Serves until somebody unmounts or a signal comes. What fails has been said by libfuse.
 int serve(Arguments& arguments, const fuse_cmdline_opts& options, FileSystem& file_system)
 {
@@ -146,7 +164,7 @@ int serve(Arguments& arguments, const fuse_cmdline_opts& options, FileSystem& fi
   if (fuse_session_mount(session.get(), options.mountpoint) == 0) {
     widen_read_ahead(options.mountpoint);
     // A positive result is the signal that ended the loop.
-    if (fuse_daemonize(options.foreground) == 0 && loop(session.get(), options) >= 0)
+    if (daemonize(options, file_system.disk()) && loop(session.get(), options) >= 0)
       status = EXIT_SUCCESS;
     fuse_session_unmount(session.get());
   }
@@ -189,7 +207,8 @@ int run(int argc, char** argv)
   for (const std::string& warning : disk.warnings())
     complain(message("warning: {}: {}", disk_options.file, warning));
   FileSystem file_system(disk, make_tree(disk));
-  arguments.add_option("fsname=" + std::filesystem::absolute(disk_options.file).string(), true);
+  const std::string& file = disk_options.file;
+  arguments.add_option("fsname=" + (nbd::is_uri(file) ? file : std::filesystem::absolute(file).string()), true);
   arguments.add_option("subtype=gptgrow-fuse", true);
   // mount(8) says "rw" unless told otherwise.
   arguments.add_option("ro", false);

@@ -100,7 +100,14 @@ int gptgrow_get_ready()
     disks->example().share();
     for (const std::string& warning : disks->example().warnings())
       std::fprintf(stderr, "nbdkit: gptgrow: %s\n", message("warning: {}: {}", options.file, warning).c_str());
+    disks->example().before_fork();
   });
+}
+
+/// Called in the process that serves, by the thread that lives as long as it.
+int gptgrow_after_fork()
+{
+  return checked_call([] { disks->example().after_fork(); });
 }
 
 void gptgrow_unload()
@@ -245,6 +252,7 @@ struct nbdkit_plugin plugin = {
     .can_cache = gptgrow_can_cache,
     .cache = gptgrow_cache,
     .get_ready = gptgrow_get_ready,
+    .after_fork = gptgrow_after_fork,
     .list_exports = gptgrow_list_exports,
     .default_export = gptgrow_default_export,
     .export_description = gptgrow_export_description,

@@ -9,8 +9,8 @@ set -euo pipefail
 # systemd-repart has a package of its own since Debian 13.
 boost=libboost-dev repart=systemd-repart
 [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ] || boost=libboost1.81-dev repart=
-build="cmake fdisk g++ $boost libarchive-dev libblkid-dev libcli11-dev libfmt-dev libfuse3-dev libssl-dev liburing-dev libxxhash-dev
-  nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
+build="cmake fdisk g++ $boost libarchive-dev libblkid-dev libcli11-dev libfmt-dev libfuse3-dev libnbd-dev libssl-dev liburing-dev
+  libxxhash-dev nbdkit nbdkit-plugin-dev ninja-build nlohmann-json3-dev perl pkg-config zlib1g-dev"
 release="$build dpkg-dev file libbz2-dev liblz4-dev liblzma-dev libzstd-dev"
 arm64="$release g++-aarch64-linux-gnu qemu-user-static"
 for package in libarchive-dev libblkid-dev libbz2-dev libfmt-dev liblz4-dev liblzma-dev libssl-dev liburing-dev libxxhash-dev libzstd-dev \
@@ -20,7 +20,7 @@ done
 quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
   cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
-  mdadm nbd-client nginx-light parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
+  mdadm nbd-client nginx-light openssh-server parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
   shfmt strace syslinux systemd systemd-container $repart xfsprogs xz-utils zstd"
 packages="$test $release bash-completion lintian man-db"
 ceph="$test ceph-common ceph-mgr ceph-mon ceph-osd qemu-block-extra"

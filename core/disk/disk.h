@@ -62,6 +62,9 @@ public:
   std::optional<timespec> modified() const override { return image_->modified(); }
   const Source& stored_in() const override { return image_->stored_in(); }
   void share() const override { image_->share(); }
+  void before_fork() const override { image_->before_fork(); }
+  void after_fork() const override { image_->after_fork(); }
+  void stop_waiting_when(const std::atomic<bool>* stop) const override { image_->stop_waiting_when(stop); }
 
   std::uint64_t size_bytes() const override { return layout_.regions.size_bytes(); }
   void read(std::uint64_t offset, std::span<std::byte> buffer) const override;

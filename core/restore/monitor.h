@@ -2,6 +2,8 @@
 // What long work tells while it goes on, and how it is stopped. All members may be used by several threads.
 #pragma once
 
+#include "core/source/source.h"
+
 #include <atomic>
 #include <cstdint>
 
@@ -23,6 +25,21 @@ struct Monitor {
     total_bytes = total;
     phase = next;
   }
+};
+
+/// While this is there, who reads `source` does not wait for a server once `monitor` says stop.
+class StopsWaiting {
+public:
+  StopsWaiting(const Source& source, const Monitor& monitor) : source_(source)
+  {
+    source_.stop_waiting_when(&monitor.stop);
+  }
+  ~StopsWaiting() { source_.stop_waiting_when(nullptr); }
+  StopsWaiting(const StopsWaiting&) = delete;
+  StopsWaiting& operator=(const StopsWaiting&) = delete;
+
+private:
+  const Source& source_;
 };
 
 }  // namespace gptgrow

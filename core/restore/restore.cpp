@@ -148,6 +148,8 @@ void Restore::check_image_unchanged() const
 
 bool Restore::run(Monitor& monitor)
 {
+  const std::shared_ptr<const Source> image = image_;
+  const StopsWaiting stops(*image, monitor);
   if (!target_) {
     target_.emplace(options_.target, disk_->size_bytes(), mode_of_copy(disk_->image()));
     is_new_ = true;

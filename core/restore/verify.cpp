@@ -106,6 +106,7 @@ Verification verify(const Disk& disk, const DirectSource& target, const VerifyOp
 {
   if (target.size_bytes() != disk.size_bytes())
     refuse("{}: {}, expected {}", target.name(), format_size(target.size_bytes()), format_size(disk.size_bytes()));
+  const StopsWaiting stops(disk, monitor);
   target.forget();
   const Gpt gpt = gpt_of(disk);
 

@@ -4,6 +4,7 @@
 
 #include "core/units.h"
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -60,6 +61,16 @@ public:
 
   /// Tells those who would change the bytes that they are in use, until this object is gone, where there is a way.
   virtual void share() const {}
+
+  /// For a process that forks, and goes on in its child: what a child does not inherit, connections and other processes, is
+  /// given up before, and made anew after, by the thread that lives longest. Nothing else may be called in between. The second
+  /// throws when the bytes may be others. Where nothing forks, both do no harm.
+  virtual void before_fork() const {}
+  virtual void after_fork() const {}
+
+  /// From now on, soon after `stop` became true, nothing waits for a server any more: read() throws. Null: it waits as long as
+  /// ever. Not for others to call while somebody reads.
+  virtual void stop_waiting_when(const std::atomic<bool>*) const {}
 
   /// A text that is another one when the bytes may be others; empty where that cannot be told without reading them.
   virtual std::string version() const { return {}; }

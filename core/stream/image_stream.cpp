@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/gpt/table.h"
+#include "core/nbd/uri.h"
 #include "core/source/file_source.h"
 #include "core/stream/receiving.h"
 
@@ -39,6 +40,8 @@ bool is_stream(const std::string& name)
 {
   if (name == "-")
     return true;
+  if (nbd::is_uri(name))
+    return false;
   const FileSource file(name);
   const std::vector<std::byte> head = read_bytes(file, clip({0, kPeekBytes}, file.size_bytes()));
   return !has_valid_header(head) && compression_of(head) != Compression::none;

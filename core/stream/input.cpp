@@ -3,6 +3,7 @@
 
 #include "core/source/file_io.h"
 #include "core/source/file_source.h"
+#include "core/source/open_source.h"
 
 #include <fmt/format.h>
 
@@ -24,7 +25,7 @@ constexpr int kLookForStopMilliseconds = 200;
 
 class FileInput : public Input {
 public:
-  explicit FileInput(const std::string& path) : file_(std::make_shared<const FileSource>(path)) {}
+  explicit FileInput(std::shared_ptr<const Source> file) : file_(std::move(file)) {}
 
   const std::string& name() const override { return file_->name(); }
   std::shared_ptr<const Source> file() const override { return file_; }
@@ -43,7 +44,7 @@ private:
     return range.size;
   }
 
-  std::shared_ptr<const FileSource> file_;
+  std::shared_ptr<const Source> file_;
   std::uint64_t prefetched_ = 0;
 };
 
@@ -89,7 +90,7 @@ std::unique_ptr<Input> Input::open(const std::string& name)
 {
   if (name == "-")
     return std::make_unique<PipeInput>();
-  return std::make_unique<FileInput>(name);
+  return std::make_unique<FileInput>(open_source(name));
 }
 
 std::size_t Input::read(std::span<std::byte> buffer, const std::atomic<bool>& stop)
