@@ -105,6 +105,13 @@ void add_yes_option(CLI::App& app, int& count, const std::string& description)
   app.add_flag("--yes", count, description)->default_str("");
 }
 
+void add_format_option(CLI::App& app, DiskOptions& options)
+{
+  add_key(app, options, "format", "Of IMAGE's file (default: found from its first bytes)")
+      ->take_last()
+      ->type_name("raw|qcow2|vmdk|vhdx|vdi|vhd");
+}
+
 void add_sector_size_option(CLI::App& app, DiskOptions& options)
 {
   add_key(app, options, "sector-size", "Logical sector size (default: found from the table)")
@@ -114,6 +121,7 @@ void add_sector_size_option(CLI::App& app, DiskOptions& options)
 
 void add_disk_options(CLI::App& app, DiskOptions& options)
 {
+  add_format_option(app, options);
   add_sector_size_option(app, options);
   add_key(app, options, "table", "GPT to use (default: primary)")->take_last()->type_name("primary|backup");
   add_key(app, options, "old-backup", "Backup GPT that is left behind (default: zero)")

@@ -57,12 +57,13 @@ std::string repair_hint(const std::string& disk, const std::string& image);
 // What these add sets its last argument, which must live as long as `app`.
 
 void add_json_option(CLI::App& app, bool& json);
+void add_format_option(CLI::App& app, DiskOptions& options);
 void add_sector_size_option(CLI::App& app, DiskOptions& options);
 
 /// Counts how often it is given.
 void add_yes_option(CLI::App& app, int& count, const std::string& description);
 
-/// --sector-size, --table, --old-backup and --truncated.
+/// --format, --sector-size, --table, --old-backup and --truncated.
 void add_disk_options(CLI::App& app, DiskOptions& options);
 
 /// --extend, of what is served or restored.

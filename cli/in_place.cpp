@@ -4,7 +4,7 @@
 #include "cli/command.h"
 
 #include "core/repair/undo.h"
-#include "core/source/open_source.h"
+#include "core/source/file_source.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -43,7 +43,7 @@ CLI::Option* add_in_place_options(CLI::App& app, InPlace& options)
 OpenDisk open_disk(const InPlace& options, Others others)
 {
   if (!options.apply)
-    return {open_source(options.disk), nullptr};
+    return {std::make_shared<const FileSource>(options.disk), nullptr};
   const auto target = std::make_shared<DeviceTarget>(options.disk, others);
   if (!target->unseen_holders().empty() && options.yes < 2)
     refuse("{}: {}; --yes --yes writes it all the same; nothing is written", options.disk,

@@ -13,15 +13,16 @@ namespace {
 
 struct InspectCommand {
   std::string disk;
-  DiskOptions sector_size;  // only its sector size
+  DiskOptions reading;  // only its sector size and format
   bool json = false;
 };
 
 Exit inspect_disk(const InspectCommand& options)
 {
-  const auto sector_size_bytes = options.sector_size.reading.sector_size_bytes;
-  const auto stream = is_stream(options.disk) ? open_stream(options.disk, options.sector_size.reading, "") : nullptr;
-  Inspection inspection = inspect(stream ? *stream->head() : *open_source(options.disk), sector_size_bytes);
+  const Reading& reading = options.reading.reading;
+  const auto stream = is_stream(options.disk) ? open_stream(options.disk, reading, "") : nullptr;
+  const std::shared_ptr<const Source> disk = stream ? stream->head() : open_source(options.disk, reading.format);
+  Inspection inspection = inspect(*disk, reading.sector_size_bytes);
   if (stream)
     inspection.warnings.emplace_back("only the beginning was read: the end is shown as the primary table describes it");
   print(options.json ? to_json(inspection) : to_text(inspection, stdout_style()));
@@ -38,7 +39,8 @@ void add_inspect(CLI::App& app, Run& run)
   const auto options = std::make_shared<InspectCommand>();
   CLI::App* command = app.add_subcommand("inspect", "Show both tables, the slots and their gaps, and what is wrong");
   command->add_option("DISK", options->disk, "A file or block device")->required();
-  add_sector_size_option(*command, options->sector_size);
+  add_format_option(*command, options->reading);
+  add_sector_size_option(*command, options->reading);
   add_json_option(*command, options->json);
   command->callback([&run, options] { run = [options] { return inspect_disk(*options); }; });
 }

@@ -80,7 +80,7 @@ RepairPlan plan(const RepairCommand& options, const Source& disk)
 {
   const Reading& reading = options.reading.reading;
   if (const auto* from = std::get_if<FromImage>(&options.mode))
-    return plan_repair_from_image(disk, *open_source(from->image), reading, from->slots, from->grown);
+    return plan_repair_from_image(disk, *open_source(from->image, reading.format), reading, from->slots, from->grown);
   const auto* move = std::get_if<Move>(&options.mode);
   return plan_repair_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
 }

@@ -197,7 +197,7 @@ Restore open_restore(RestoreCommand& options, std::optional<Candidate>& chosen)
   const bool is_packed = is_stream(options.image.file);
   const auto stream =
       is_packed || !sha256.empty() ? open_stream(options.image.file, options.image.reading, sha256) : nullptr;
-  const auto image = stream ? stream->head() : open_source(options.image.file);
+  const auto image = stream ? stream->head() : open_source(options.image.file, options.image.reading.format);
   if (options.restore.target.empty()) {
     chosen = choose_target(image, options.image.reading);
     options.restore.target = chosen->path;

@@ -6,7 +6,7 @@
 #include "core/report/verification_report.h"
 #include "core/restore/verify.h"
 #include "core/source/file_io.h"
-#include "core/source/open_source.h"
+#include "core/source/file_source.h"
 #include "core/target/medium.h"
 
 namespace gptgrow {
@@ -31,7 +31,7 @@ void withdraw_table(Restore& restore)
 Exit verify_restored(Restore& restore, const std::string& image, FreeSpace free_space)
 {
   const std::string& target = restore.target().name();
-  if (!same_medium(*open_source(target), restore.target()))
+  if (!same_medium(FileSource(target), restore.target()))
     refuse("{}: is not what was written any more: something else has that name now", target);
   const VerifyOptions verify_options{true, restore.checksums(), free_space == FreeSpace::zero};
   const Verification result = [&] {

@@ -31,6 +31,8 @@ constexpr const char kUsage[] =
     "    -o size=SIZE                   Size of the disk: bytes, or with K, M, G, T, P, E, KB, MB, ..., or s;\n"
     "                                   +SIZE is relative to the image, min the smallest that fits.\n"
     "    -o reference=PATH              The size of this file or block device instead.\n"
+    "    -o format=raw|qcow2|vmdk|vhdx|vdi|vhd\n"
+    "                                   Of the image's file (default: found from its first bytes).\n"
     "    -o sector-size=512|4096        Logical sector size (default: found from the image).\n"
     "    -o table=primary|backup        GPT to serve from (default: primary).\n"
     "    -o extend=SLOT|last            Make this partition longer, up to the end of the disk.\n"

@@ -227,13 +227,15 @@ struct nbdkit_plugin plugin = {
     .unload = gptgrow_unload,
     .config = gptgrow_config,
     .config_complete = gptgrow_config_complete,
-    .config_help = "[file=]IMAGE                (required) The raw disk image, a file or block device.\n"
+    .config_help = "[file=]IMAGE                (required) The disk image: a file, a block device or an NBD URI.\n"
                    "size=SIZE                   Size of the served disk: bytes, or with K, M, G, T, P, E,\n"
                    "                            KB, MB, ..., or s; +SIZE is relative to the image,\n"
                    "                            min the smallest that fits; export: each client\n"
                    "                            names the size of its own disk, in bytes, as the\n"
                    "                            export.\n"
                    "reference=PATH              Serve the size of this file or block device instead.\n"
+                   "format=raw|qcow2|vmdk|vhdx|vdi|vhd\n"
+                   "                            Of the image's file (default: found from its first bytes).\n"
                    "sector-size=512|4096        Logical sector size (default: found from the image).\n"
                    "table=primary|backup        GPT to serve from (default: primary).\n"
                    "extend=SLOT|last            Make this partition longer, up to the end of the disk.\n"

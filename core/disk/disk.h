@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/disk/layout.h"
+#include "core/format/format.h"
 #include "core/gpt/extend.h"
 
 namespace gptgrow {
@@ -11,6 +12,7 @@ namespace gptgrow {
 /// How an image is read, and what is served of it.
 struct Reading {
   std::optional<std::uint32_t> sector_size_bytes = {};  // none: found from the table
+  std::optional<DiskFormat> format = {};  // of the image's file; none: found from its first bytes
   TableChoice table = TableChoice::primary;
   Policy policy = {};
   std::optional<SlotToExtend> extend = {};
@@ -60,7 +62,7 @@ public:
   const std::string& name() const override { return image_->name(); }
   std::string version() const override { return image_->version(); }
   std::optional<timespec> modified() const override { return image_->modified(); }
-  const Source& stored_in() const override { return image_->stored_in(); }
+  std::vector<const Source*> stored_in() const override { return image_->stored_in(); }
   void share() const override { image_->share(); }
   void before_fork() const override { image_->before_fork(); }
   void after_fork() const override { image_->after_fork(); }

@@ -3,6 +3,7 @@
 
 #include "core/disk/size.h"
 #include "core/error.h"
+#include "core/source/file_source.h"
 #include "core/source/open_source.h"
 
 namespace gptgrow {
@@ -47,6 +48,8 @@ bool DiskOptions::set(std::string_view key, std::string_view value)
     text(reference);
   else if (key == "extend")
     set_extend(reading, value);
+  else if (key == "format")
+    reading.format = parse_format(value);
   else if (key == "sector-size")
     choose(reading.sector_size_bytes, "512", 512, "4096", 4096);
   else if (key == "table")
@@ -68,12 +71,12 @@ WantedSize wanted_size(const DiskOptions& options, const Source& image)
     return smallest_size(image, *read_table_of(image, options.reading));
   if (options.reference.empty())
     return {parse_size(options.size).resolve(image.size_bytes())};
-  return size_of(*open_source(options.reference));
+  return size_of(FileSource(options.reference));
 }
 
 Disk open_disk(const DiskOptions& options)
 {
-  const auto image = open_source(options.file);
+  const auto image = open_source(options.file, options.reading.format);
   return Disk(image, wanted_size(options, *image), options.reading);
 }
 

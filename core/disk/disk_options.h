@@ -14,7 +14,7 @@ struct DiskOptions {
   std::string reference;  // the size of this file or block device
   Reading reading;
 
-  /// Sets file, size, reference, extend, sector-size, table, old-backup or truncated. Returns false for any other key;
+  /// Sets file, size, reference, extend, format, sector-size, table, old-backup or truncated. Returns false for any other key;
   /// throws Error for a value that the key does not take, and for a second file, size, reference or extend.
   bool set(std::string_view key, std::string_view value);
 };

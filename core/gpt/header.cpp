@@ -102,4 +102,16 @@ std::vector<Problem> problems(const Header& header, Lba at)
   return found;
 }
 
+bool has_valid_header(std::span<const std::byte> bytes)
+{
+  for (const std::size_t size : {512, 4096}) {
+    if (bytes.size() < 2 * size)
+      return false;
+    const auto sector = bytes.subspan(size, size);
+    if (problems(Header({sector.begin(), sector.end()}), kPrimaryLba).empty())
+      return true;
+  }
+  return false;
+}
+
 }  // namespace gptgrow

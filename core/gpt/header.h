@@ -73,4 +73,7 @@ struct Problem {
 /// with the array's length. At kPrimaryLba it is judged as a primary header, elsewhere as a backup header.
 std::vector<Problem> problems(const Header& header, Lba at);
 
+/// Whether a disk that begins with `bytes` has a primary header without problems(), for sectors of 512 or 4096 bytes.
+bool has_valid_header(std::span<const std::byte> bytes);
+
 }  // namespace gptgrow

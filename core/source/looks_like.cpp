@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kConvert = "qemu-img convert -O raw makes a raw image of it";
 constexpr const char* kExtract = "take the image of the disk out of it";
 
-struct Format {
+struct KnownKind {
   std::size_t offset;
   std::string_view magic;
   const char* name;
@@ -29,18 +29,18 @@ struct Format {
 };
 
 using namespace std::string_view_literals;
-constexpr std::array kFormats{
-    Format{0, "QFI\xfb", "a qcow2 disk", kConvert},
-    Format{0, "KDMV", "a VMDK disk", kConvert},
-    Format{0, "COWD", "a VMDK disk", kConvert},
-    Format{0, "# Disk DescriptorFile", "the descriptor of a VMDK disk", kConvert},
-    Format{0, "vhdxfile", "a VHDX disk", kConvert},
-    Format{0, "conectix", "a VHD disk", kConvert},
-    Format{64, "\x7f\x10\xda\xbe", "a VDI disk", kConvert},
-    Format{257, "ustar", "a tar archive", kExtract},
-    Format{0, "PK\x03\x04", "a zip archive", kExtract},
-    Format{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", kExtract},
-    Format{0, "Rar!", "a rar archive", kExtract},
+constexpr std::array kKinds{
+    KnownKind{0, "QFI\xfb", "a qcow2 disk", kConvert},
+    KnownKind{0, "KDMV", "a VMDK disk", kConvert},
+    KnownKind{0, "COWD", "a VMDK disk", kConvert},
+    KnownKind{0, "# Disk DescriptorFile", "the descriptor of a VMDK disk", kConvert},
+    KnownKind{0, "vhdxfile", "a VHDX disk", kConvert},
+    KnownKind{0, "conectix", "a VHD disk", kConvert},
+    KnownKind{64, "\x7f\x10\xda\xbe", "a VDI disk", kConvert},
+    KnownKind{257, "ustar", "a tar archive", kExtract},
+    KnownKind{0, "PK\x03\x04", "a zip archive", kExtract},
+    KnownKind{0, "7z\xbc\xaf\x27\x1c", "a 7z archive", kExtract},
+    KnownKind{0, "Rar!", "a rar archive", kExtract},
 };
 
 struct Encrypted {
@@ -130,9 +130,9 @@ std::string looks_like(const Source& source)
   if (head.empty())
     return "it is empty";
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
-  for (const Format& format : kFormats)
-    if (text.size() > format.offset && text.substr(format.offset).starts_with(format.magic))
-      return fmt::format("it looks like {}: {}", format.name, format.advice);
+  for (const KnownKind& kind : kKinds)
+    if (text.size() > kind.offset && text.substr(kind.offset).starts_with(kind.magic))
+      return fmt::format("it looks like {}: {}", kind.name, kind.advice);
   if (const Compression compression = compression_of(head); compression != Compression::none)
     return fmt::format("it looks like {} data: restore and verify read it as it is; for all else, unpack it to a file",
                        name_of(compression));

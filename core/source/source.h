@@ -56,8 +56,9 @@ public:
   /// The place of all bytes of `range` in one file, for those who can do better than read(); none where there is no such file.
   virtual std::optional<FileRange> file_range(ByteRange) const { return std::nullopt; }
 
-  /// What the bytes are in: of what comes out of a compressed file, that file.
-  virtual const Source& stored_in() const { return *this; }
+  /// What the bytes are in: of what comes out of a compressed file, that file; of a disk in several files, all of them, the one
+  /// that it is named by first.
+  virtual std::vector<const Source*> stored_in() const { return {this}; }
 
   /// Tells those who would change the bytes that they are in use, until this object is gone, where there is a way.
   virtual void share() const {}

@@ -32,7 +32,10 @@ public:
   void read(std::uint64_t offset, std::span<std::byte> buffer) const override;
   Extent extent(ByteRange range) const override;
 
-  const Source& stored_in() const override { return stored_in_ ? *stored_in_ : *this; }
+  std::vector<const Source*> stored_in() const override
+  {
+    return stored_in_ ? stored_in_->stored_in() : std::vector<const Source*>{this};
+  }
   std::string version() const override;
   std::optional<timespec> modified() const override { return file_ ? file_->modified() : std::nullopt; }
 

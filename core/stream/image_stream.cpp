@@ -17,23 +17,13 @@ constexpr std::size_t kPeekBytes = 2 * 4096;  // with the primary header, for se
 
 const std::atomic<bool> kNever = false;
 
-bool has_valid_header(std::span<const std::byte> bytes)
-{
-  return std::ranges::any_of(std::vector<std::size_t>{512, 4096}, [&](std::size_t size) {
-    if (bytes.size() < 2 * size)
-      return false;
-    const auto sector = bytes.subspan(size, size);
-    return problems(Header({sector.begin(), sector.end()}), kPrimaryLba).empty();
-  });
-}
-
 }  // namespace
 
 std::shared_ptr<ImageStream> open_stream(const std::string& name, const Reading& reading, const std::string& sha256)
 {
   if (reading.table == TableChoice::backup)
     refuse("{}: the backup GPT is at its end, and it is read once; unpack it to a file", name);
-  return std::make_shared<ImageStream>(name, reading.sector_size_bytes, sha256);
+  return std::make_shared<ImageStream>(name, reading, sha256);
 }
 
 bool is_stream(const std::string& name)
@@ -47,9 +37,8 @@ bool is_stream(const std::string& name)
   return !has_valid_header(head) && compression_of(head) != Compression::none;
 }
 
-ImageStream::ImageStream(const std::string& name, std::optional<std::uint32_t> sector_size_bytes,
-                         const std::string& sha256)
-    : input_(Input::open(name)), peeked_(kPeekBytes), stop_(&kNever), sha256_(sha256)
+ImageStream::ImageStream(const std::string& name, const Reading& reading, const std::string& sha256)
+    : input_(Input::open(name, reading.format)), peeked_(kPeekBytes), stop_(&kNever), sha256_(sha256)
 {
   if (!sha256_.empty()) {
     sha256_of_file_.emplace();
@@ -67,7 +56,8 @@ ImageStream::ImageStream(const std::string& name, std::optional<std::uint32_t> s
   decoder_ =
       make_decoder(compression_, input_->name(), [this](std::span<std::byte> buffer) { return read_input(buffer); });
   head_ = std::make_shared<const HeadImage>(
-      *input_, compression_, [this](std::span<std::byte> buffer) { return decoder_->read(buffer); }, sector_size_bytes);
+      *input_, compression_, [this](std::span<std::byte> buffer) { return decoder_->read(buffer); },
+      reading.sector_size_bytes);
 }
 
 std::size_t ImageStream::read_input(std::span<std::byte> buffer)

@@ -35,7 +35,7 @@ class ImageStream {
 public:
   /// Opens `name`, "-" is standard input, and reads the head of its disk. Throws Error where that has no valid primary table,
   /// or is in no form that can be read. An empty `sha256`: it is not computed.
-  ImageStream(const std::string& name, std::optional<std::uint32_t> sector_size_bytes, const std::string& sha256);
+  ImageStream(const std::string& name, const Reading& reading, const std::string& sha256);
 
   const std::shared_ptr<const HeadImage>& head() const { return head_; }
   const Input& input() const { return *input_; }

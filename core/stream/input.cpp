@@ -86,11 +86,11 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Input> Input::open(const std::string& name)
+std::unique_ptr<Input> Input::open(const std::string& name, std::optional<DiskFormat> format)
 {
   if (name == "-")
     return std::make_unique<PipeInput>();
-  return std::make_unique<FileInput>(open_source(name));
+  return std::make_unique<FileInput>(open_source(name, format));
 }
 
 std::size_t Input::read(std::span<std::byte> buffer, const std::atomic<bool>& stop)

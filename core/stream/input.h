@@ -2,7 +2,7 @@
 // A file or a pipe, read once from its beginning.
 #pragma once
 
-#include "core/source/source.h"
+#include "core/format/format.h"
 
 #include <atomic>
 #include <memory>
@@ -16,8 +16,8 @@ class Input {
 public:
   virtual ~Input() = default;
 
-  /// Opens a file or block device; "-" is standard input, whatever that is.
-  static std::unique_ptr<Input> open(const std::string& name);
+  /// Opens what open_source() does; "-" is standard input, whatever that is.
+  static std::unique_ptr<Input> open(const std::string& name, std::optional<DiskFormat> format);
 
   /// For messages.
   virtual const std::string& name() const = 0;

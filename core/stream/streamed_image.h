@@ -46,7 +46,7 @@ public:
   /// Ends where what is held, or zero, begins and ends.
   Extent extent(ByteRange range) const override;
 
-  const Source& stored_in() const override { return head_->stored_in(); }
+  std::vector<const Source*> stored_in() const override { return head_->stored_in(); }
   std::string version() const override { return head_->version(); }
   std::optional<timespec> modified() const override { return head_->modified(); }
 

@@ -31,7 +31,7 @@ std::string name_in(const fs::path& path)
 
 std::optional<struct stat> status_of(const Source& source)
 {
-  const Source& stored = source.stored_in();
+  const Source& stored = *source.stored_in().front();
   const auto file = stored.file_range({0, stored.size_bytes()});
   struct stat status;
   if (file && ::fstat(file->fd, &status) == -1)
@@ -43,8 +43,12 @@ bool same_medium(const Source& a, const Source& b)
 {
   const BlockGraph graph(read_block_devices());
   const auto parts_of = [&](const Source& source) {
-    const auto status = status_of(source);
-    return status ? graph.made_of(graph.whole(medium_of(*status))) : std::vector<Part>();
+    std::vector<Part> all;
+    for (const Source* const stored : source.stored_in())
+      if (const auto status = status_of(*stored))
+        for (Part& part : graph.made_of(graph.whole(medium_of(*status))))
+          all.push_back(std::move(part));
+    return all;
   };
   return overlap(parts_of(a), parts_of(b));
 }

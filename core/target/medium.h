@@ -13,7 +13,7 @@ namespace gptgrow {
 /// relation_of() tells that.
 bool same_medium(const Source& a, const Source& b);
 
-/// Of the file or device that a source is; none where it is neither.
+/// Of the file or device that a source is named by; none where it is neither.
 std::optional<struct stat> status_of(const Source& source);
 
 /// What tells a source from another one of the same size and version: the time when anything of a file was changed, also its

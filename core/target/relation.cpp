@@ -69,16 +69,14 @@ void look_for_servers(const std::string& served, const std::string& path, const 
     unseen.push_back(message("{} is served by a program: whether that makes it of {} cannot be seen", served, path));
 }
 
-}  // namespace
-
-Relation relation_of(const Source& image, const std::string& target)
+/// `image` is one file, or part of an image.
+Relation relation_of_one(const Source& image, const std::string& target)
 {
   const std::optional<struct stat> found = status_of(image);
   if (!found)
     return {};
   const struct stat& image_status = *found;
-  const std::string image_path =
-      fmt::format("/proc/self/fd/{}", image.stored_in().file_range({0, image.stored_in().size_bytes()})->fd);
+  const std::string image_path = fmt::format("/proc/self/fd/{}", image.file_range({0, image.size_bytes()})->fd);
   const BlockGraph graph(read_block_devices());
   const Mounts mounts = read_mounts();
   struct stat target_status;
@@ -127,6 +125,20 @@ Relation relation_of(const Source& image, const std::string& target)
     look_for_servers(image.name(), target, target_parts, false, relation.unseen);
   if (target_is_served)
     look_for_servers(target, image.name(), image_parts, true, relation.unseen);
+  return relation;
+}
+
+}  // namespace
+
+Relation relation_of(const Source& image, const std::string& target)
+{
+  Relation relation;
+  for (const Source* const stored : image.stored_in()) {
+    Relation one = relation_of_one(*stored, target);
+    if (one.kind != Relation::Kind::none)
+      return one;
+    relation.unseen.insert(relation.unseen.end(), one.unseen.begin(), one.unseen.end());
+  }
   return relation;
 }
 
