@@ -115,16 +115,18 @@ bool Connection::start_read(Request& request, std::uint64_t offset, std::span<st
 {
   if (!take_room(request))
     return false;
-  request.missing_bytes_ = buffer.size();
-  // An answer in parts may lack some of them.
-  const auto take = [](void* data, const void*, std::size_t count, std::uint64_t, unsigned, int*) {
-    auto& missing = static_cast<Request*>(data)->missing_bytes_;
-    missing -= std::min(missing, count);
+  request.next_byte_ = offset;
+  request.end_ = offset + buffer.size();
+  // An answer may come in parts. libnbd looks at their sum, not whether each byte is among them.
+  const auto take = [](void* data, const void*, std::size_t count, std::uint64_t at, unsigned, int*) {
+    auto& asked = *static_cast<Request*>(data);
+    if (at == asked.next_byte_)
+      asked.next_byte_ += count;
     return 0;
   };
   const auto done = [](void* data, int* error) {
     auto& asked = *static_cast<Request*>(data);
-    asked.connection_->finish(asked, *error == 0 && asked.missing_bytes_ != 0 ? EIO : *error);
+    asked.connection_->finish(asked, *error == 0 && asked.next_byte_ != asked.end_ ? EIO : *error);
     return 1;
   };
   has_started(request, ::nbd_aio_pread_structured(handle_, buffer.data(), buffer.size(), offset,

@@ -62,7 +62,7 @@ private:
   Connection* connection_ = nullptr;
   std::condition_variable wake_;
   std::vector<Run>* runs_ = nullptr;
-  std::size_t missing_bytes_ = 0;
+  std::uint64_t next_byte_ = 0, end_ = 0;  // of a read
   bool is_done_ = false;
   int error_ = 0;
 };
