@@ -98,6 +98,12 @@ std::string Connection::why() const
   return why_;
 }
 
+bool Connection::has_stalled() const
+{
+  const std::lock_guard lock(mutex_);
+  return has_stalled_;
+}
+
 bool Connection::take_room(Request& request)
 {
   const std::lock_guard lock(mutex_);
@@ -257,6 +263,7 @@ void Connection::end(const std::string& why)
   {
     const std::lock_guard lock(mutex_);
     why_ = why;
+    has_stalled_ = true;
   }
   // libnbd sees the end of the connection, and lets go of all requests.
   (void)::shutdown(::nbd_aio_get_fd(handle_), SHUT_RDWR);

@@ -23,7 +23,7 @@ namespace gptgrow::nbd {
 /// The server said nothing for so long, although it was asked.
 inline constexpr std::chrono::seconds kStalled{60};
 
-/// Once somebody wants to stop, no answer is waited for longer.
+/// Once somebody wants to stop, no answer is waited for any longer than this.
 inline constexpr std::chrono::seconds kStopping{1};
 
 /// On their way at once, over one connection.
@@ -88,6 +88,9 @@ public:
   /// What ended it, for messages.
   std::string why() const;
 
+  /// It was there, and said nothing for kStalled.
+  bool has_stalled() const;
+
   /// False: kMaxRequests are on their way already.
   bool start_read(Request& request, std::uint64_t offset, std::span<std::byte> buffer);
   bool start_extents(Request& request, ByteRange range, std::vector<Run>& runs);
@@ -119,6 +122,7 @@ private:
   std::size_t count_ = 0;
   std::chrono::steady_clock::time_point heard_;
   std::string why_;
+  bool has_stalled_ = false;
 };
 
 }  // namespace gptgrow::nbd

@@ -104,6 +104,8 @@ private:
       if (!ends_connection(error) && !part.connection->is_lost())
         throw std::system_error(error, std::generic_category(),
                                 message("{}: read at byte {}: the server says", source_.name(), part.offset));
+      if (part.connection->has_stalled())
+        source_.fail(message("read at byte {}: {}", part.offset, part.connection->why()));
       if (lost == kRetries.size())
         source_.fail(message("read at byte {}: the connection is lost again and again: {}", part.offset,
                              part.connection->why()));
@@ -288,6 +290,8 @@ std::vector<Run> NbdSource::ask_for_runs(ByteRange range) const
       return runs;
     if (!ends_connection(request.error()) && !connection->is_lost())
       return {};  // it cannot tell
+    if (connection->has_stalled())
+      fail(message("extents at byte {}: {}", range.offset, connection->why()));
     if (lost == kRetries.size())
       fail(message("extents at byte {}: the connection is lost again and again: {}", range.offset, connection->why()));
   }

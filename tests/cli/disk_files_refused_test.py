@@ -1,0 +1,250 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Files that would lead QEMU to another file, are encrypted, cut off or make no sense: refused by what their headers say, with the
+field, before qemu-nbd is started. A raw disk is raw, whatever its first bytes are."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from images.catalogue import write_images  # noqa: E402
+
+GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
+FORMATS = {"qcow2": ("qcow2", ""), "v2.qcow2": ("qcow2", "compat=0.10"), "vdi": ("vdi", ""), "vhd": ("vpc", ""), "vhdx": ("vhdx", ""),
+           "fixed.vhd": ("vpc", "subformat=fixed,force_size=on"), "vmdk": ("vmdk", ""), "stream.vmdk": ("vmdk", "subformat=streamOptimized"),
+           "split.vmdk": ("vmdk", "subformat=twoGbMaxExtentSparse"), "flat.vmdk": ("vmdk", "subformat=monolithicFlat")}
+
+
+def put(path: Path, at: int, data: bytes) -> None:
+    with open(path, "r+b") as file:
+        file.seek(at if at >= 0 else path.stat().st_size + at)
+        file.write(data)
+
+
+def big32(value: int) -> bytes:
+    return struct.pack(">I", value)
+
+
+def vhd_sums(path: Path) -> None:
+    """Makes the checksums right again, so that it is something else that is wrong."""
+    for at, length, field in ((0, 512, 64), (512, 1024, 36), (path.stat().st_size - 512, 512, 64)):
+        with open(path, "rb") as file:
+            file.seek(at)
+            data = bytearray(file.read(length))
+        data[field : field + 4] = bytes(4)
+        put(path, at + field, big32(~sum(data) & 0xFFFFFFFF))
+
+
+def edit(old: str, new: str):
+    return lambda path: path.write_text(path.read_text().replace(old, new))
+
+
+def cut(size: int):
+    return lambda path: os.truncate(path, size if size >= 0 else path.stat().st_size + size)
+
+
+def link(path: Path) -> None:
+    extent = path.with_name("flat-flat.vmdk")
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir()
+    extent.rename(elsewhere / extent.name)
+    extent.symlink_to(elsewhere / extent.name)
+
+
+def fifo(path: Path) -> None:
+    path.with_name("flat-flat.vmdk").unlink()
+    os.mkfifo(path.with_name("flat-flat.vmdk"))
+
+
+def vhd(*puts):
+    def change(path: Path) -> None:
+        for at, data in puts:
+            put(path, at, data)
+        vhd_sums(path)
+    return change
+
+
+def at(*puts):
+    def change(path: Path) -> None:
+        for where, data in puts:
+            put(path, where, data)
+    return change
+
+
+PARENT_GUID = bytes.fromhex("2d5fd3a80bb34d45abf7d3d84834ab0c")
+CASES = [
+    ("qcow2", at((8, struct.pack(">Q", 112)), (16, big32(4)), (112, b"file")), "backing_file_offset 112"),
+    ("v2.qcow2", at((8, struct.pack(">Q", 72)), (16, big32(4))), "backing_file_offset 72"),
+    ("qcow2", at((72, struct.pack(">Q", 4))), "bit 2, an external data file"),
+    ("qcow2", at((104, big32(0x44415441) + big32(4) + b"file" + bytes(12)), (100, big32(104))), 'external data file "file"'),
+    ("qcow2", at((104, big32(0x0537BE77) + big32(16) + bytes(24)), (100, big32(104))), "0x0537be77: encrypted"),
+    ("qcow2", at((104, big32(0x12345678) + big32(0xFFFFFFF0)), (100, big32(104))), "length 4294967280"),
+    ("qcow2", at((72, struct.pack(">Q", 2))), "bit 1, known to be corrupt"),
+    ("qcow2", at((72, struct.pack(">Q", 1 << 40))), "incompatible_features 0x10000000000"),
+    ("qcow2", at((32, big32(2))), "crypt_method 2"),
+    ("qcow2", at((4, big32(4))), "version 4"),
+    ("qcow2", at((20, big32(30))), "cluster_bits 30"),
+    ("qcow2", at((100, big32(0xFFFFFFFF))), "header_length 4294967295"),
+    ("qcow2", at((96, big32(7))), "refcount_order 7"),
+    ("qcow2", at((56, big32(0xFFFFFFFF))), "refcount_table_clusters 4294967295"),
+    ("qcow2", at((48, b"\xff" * 8)), "qcow2 refcount table"),
+    ("qcow2", cut(50), "qcow2 header: bytes 0 to 71"),
+    ("qcow2", cut(80), "qcow2 header: bytes 0 to 103"),
+    ("qcow2", cut(70000), "qcow2 refcount table"),
+    ("qcow2", cut(-200000), "it is cut off"),
+    ("vdi", at((0x4C, struct.pack("<I", 4))), "image type 4"),
+    ("vdi", at((0x4C, struct.pack("<I", 77))), "image type 77"),
+    ("vdi", at((0x1B8, b"\1")), "UUIDs of other images"),
+    ("vdi", at((0x44, struct.pack("<I", 2))), "version 0.2"),
+    ("vdi", at((0x178, struct.pack("<I", 4096))), "block size 4096"),
+    ("vdi", cut(-100), "blocks allocated"),
+    ("vdi", cut(300), "VDI header: bytes 0 to 511"),
+    ("vhd", vhd((60, big32(4)), (-512 + 60, big32(4))), "Disk Type 4"),
+    ("vhd", vhd((60, big32(4))), "Disk Type 4"),
+    ("vhd", vhd((512 + 40, b"parent")), "Parent Unique ID"),
+    ("vhd", vhd((512 + 64, b"\0p")), "Parent Unicode Name"),
+    ("vhd", vhd((512 + 576, b"W2ku")), "Parent Locator Entry 1"),
+    ("vhd", vhd((512, b"cxsparsX")), 'expected "cxsparse"'),
+    ("vhd", vhd((16, b"\xff" * 8)), "VHD dynamic header"),
+    ("vhd", at((512 + 700, b"x")), "Checksum"),
+    ("vhd", at((-512 + 100, b"x")), "Checksum"),
+    ("vhd", vhd((12, big32(0x20000)), (-512 + 12, big32(0x20000))), "File Format Version"),
+    ("vhd", cut(-512), "it is no VHD, or cut off"),
+    ("vhd", cut(100), "VHD footer"),
+    ("vhdx", at((192 * 1024 + 8, struct.pack("<I", 5000))), "EntryCount 5000"),
+    ("vhdx", at((192 * 1024, b"xxxx")), 'expected "regi"'),
+    ("vhdx", cut(100000), "VHDX region table"),
+    ("vmdk", at((0x200 + 200, b'\nparentFileNameHint="/etc/passwd"\n')), "parentFileNameHint"),
+    ("vmdk", at((12, bytes(8))), "capacity 0"),
+    ("vmdk", at((4, struct.pack("<I", 9))), "version 9"),
+    ("vmdk", at((28, bytes(8))), "descriptorOffset 0"),
+    ("vmdk", at((28, b"\xff" * 8)), "descriptorOffset 18446744073709551615"),
+    ("vmdk", at((20, struct.pack("<Q", 3))), "grainSize 3"),
+    ("vmdk", at((44, struct.pack("<I", 5000))), "numGTEsPerGT 5000"),
+    ("vmdk", at((56, struct.pack("<Q", 1 << 50))), "gdOffset"),
+    ("vmdk", at((12, b"\xff" * 7 + b"\0")), "capacity"),
+    ("vmdk", cut(-70000), "it is cut off"),
+    ("vmdk", at((0, b"COWD")), 'magicNumber "COWD"'),
+    ("stream.vmdk", cut(-70000), "it is cut off"),
+    ("flat.vmdk", edit('"flat-flat.vmdk"', '"/etc/passwd"'), 'extent "/etc/passwd"'),
+    ("flat.vmdk", edit('"flat-flat.vmdk"', '"../flat-flat.vmdk"'), 'extent "../flat-flat.vmdk"'),
+    ("flat.vmdk", edit('"flat-flat.vmdk"', '".."'), 'extent ".."'),
+    ("flat.vmdk", edit('"flat-flat.vmdk"', '""'), 'extent ""'),
+    ("flat.vmdk", edit('"flat-flat.vmdk"', '"nbd://localhost/"'), 'extent "nbd://localhost/"'),
+    ("flat.vmdk", edit("parentCID=ffffffff", "parentCID=12345678"), "parentCID 12345678"),
+    ("flat.vmdk", edit("parentCID=ffffffff", 'parentCID=ffffffff\nparentFileNameHint="x"'), "parentFileNameHint"),
+    ("flat.vmdk", edit("parentCID=ffffffff", 'parentCID=ffffffff\nencryption.keySafe = "x"'), "encrypted"),
+    ("flat.vmdk", edit("monolithicFlat", "fullDevice"), 'createType "fullDevice"'),
+    ("flat.vmdk", edit(" FLAT ", " ZERO "), "extent of kind ZERO"),
+    ("flat.vmdk", edit("RW ", "NOACCESS "), "NOACCESS"),
+    ("flat.vmdk", edit("RW ", "# "), "no extent"),
+    ("flat.vmdk", edit("RW ", "RW 9"), "it is cut off"),
+    ("flat.vmdk", edit("RW ", "RW 99999999999999999999"), "RW 99999999999999999999"),
+    ("flat.vmdk", link, "a symbolic link"),
+    ("flat.vmdk", fifo, "expected a regular file"),
+    ("flat.vmdk", lambda path: path.with_name("flat-flat.vmdk").unlink(), "No such file"),
+    ("split.vmdk", edit("RW ", "RW 1"), "as the descriptor says"),
+    ("split.vmdk", lambda path: put(path.with_name("split-s001.vmdk"), 12, bytes(8)), "capacity 0"),
+    ("split.vmdk", lambda path: put(path.with_name("split-s001.vmdk"), 0x200, b'parentFileNameHint="/x"'), "parentFileNameHint"),
+]
+BY_HAND = [
+    ("fixed.vhd", lambda path: put(path, -512, b"x"), "it is no VHD, or cut off", "vhd"),
+    ("fixed.vhd", vhd((-512 + 48, struct.pack(">Q", 1 << 40))), "Current Size 1099511627776", "vhd"),
+    ("fixed.vhd", vhd((0, b"conectix")), "expected 3 (dynamic)", "vhd"),
+    ("qcow2", lambda path: None, "VDI header: signature", "vdi"),
+    ("qcow2", lambda path: None, "VHDX file identifier", "vhdx"),
+    ("qcow2", lambda path: None, 'magicNumber "QFI', "vmdk"),
+    ("vdi", lambda path: None, "magic 0x3c3c3c20", "qcow2"),
+    ("qcow2", lambda path: None, "expected raw, qcow2, vmdk, vhdx, vdi or vhd", "qcow"),
+    ("qcow2", lambda path: None, "it looks like a qcow2 disk", "raw"),
+]
+
+
+def run(folder: Path, file: Path, form: str = "") -> tuple[subprocess.CompletedProcess, str]:
+    trace = folder / "trace"
+    done = subprocess.run(["strace", "-f", "-qq", "-e", "trace=execve", "-o", trace, GPTGROW, "inspect", file,
+                           *(["--format", form] if form else [])], capture_output=True, text=True, timeout=60)
+    return done, trace.read_text()
+
+
+def check(made: Path, number: int, case: tuple) -> None:
+    name, change, said, *form = case
+    folder = made / f"case-{number}"
+    folder.mkdir()
+    for path in made.glob(name.split(".")[0] + ("*.vmdk" if name.endswith("vmdk") else f"*{name.split('.')[-1]}")):
+        if path.is_file():
+            shutil.copy(path, folder)
+    file = folder / (name if "." in name else f"disk.{name}")
+    if not file.exists():
+        shutil.copy(made / file.name, file)
+    change(file)
+    done, trace = run(folder, file, *form)
+    assert done.returncode == 2 and said in done.stdout + done.stderr, f"{name}, {said}: {done}"
+    assert done.stderr.startswith("gptgrow: ") and folder.name in done.stderr + done.stdout or form, done
+    assert "qemu" not in trace.replace(str(folder), ""), f"{name}, {said}: QEMU was started: {trace}"
+    shutil.rmtree(folder)
+
+
+def vhdx_parent(made: Path) -> None:
+    """The metadata table's place is in the region table."""
+    file = made / "parent.vhdx"
+    data = bytearray((made / "disk.vhdx").read_bytes())
+    guid = bytes.fromhex("06a27c8b90479a4bb8fe575f050f886e")
+    entry = data.index(guid, 192 * 1024)
+    metadata = struct.unpack_from("<Q", data, entry + 16)[0]
+    parameters = data.index(bytes.fromhex("3767a1ca36fa434db3b633f0aa44e76b"), metadata)
+    for change, said in (((metadata + 32, PARENT_GUID), "a parent locator"),
+                         ((metadata + struct.unpack_from("<I", data, parameters + 16)[0] + 4, b"\2"), "HasParent"),
+                         ((parameters, bytes(16)), "is required, and nobody knows"),
+                         ((parameters + 16, b"\xff" * 4), "offset 4294967295"),
+                         ((metadata, b"x"), 'expected "metadata"'),
+                         ((entry, bytes(16)), "no metadata region"),
+                         ((entry + 24, b"\xff" * 4), "a metadata region of 4294967295 bytes"),
+                         ((entry + 16, b"\xff" * 8), "VHDX metadata")):
+        changed = bytearray(data)
+        changed[change[0] : change[0] + len(change[1])] = change[1]
+        file.write_bytes(changed)
+        done, trace = run(made, file)
+        assert done.returncode == 2 and said in done.stderr, f"{said}: {done}"
+        assert "qemu" not in trace, trace
+
+
+def raw_is_raw(folder: Path) -> None:
+    """A disk whose boot code looks like the header of another form, which leads to another file."""
+    write_images(folder, ["esxi5-512"])
+    raw = folder / "esxi5-512.raw"
+    for magic in (b"QFI\xfb\0\0\0\3" + struct.pack(">QI", 112, 4), b"KDMV", b"# Disk DescriptorFile\n", b"vhdxfile", b"conectix"):
+        put(raw, 0, magic)
+        done, trace = run(folder, raw)
+        assert done.returncode == 0 and f"{raw.stat().st_size} bytes" in done.stdout, done
+        assert "qemu" not in trace, trace
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch)
+        raw = made / "raw.img"
+        with open(raw, "wb") as file:
+            file.write(os.urandom(1 << 20))
+            file.truncate(16 << 20)
+        for name, (form, options) in FORMATS.items():
+            path = made / (name if "." in name else f"disk.{name}")
+            subprocess.run(["qemu-img", "convert", "-q", "-f", "raw", "-O", form, *(["-o", options] if options else []), raw, path],
+                           check=True)
+        cases = [*CASES, *BY_HAND]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda each: check(made, *each), enumerate(cases)))
+        vhdx_parent(made)
+        raw_is_raw(made)
+    print(f"{len(cases)} files refused")
+
+
+main()
