@@ -10,6 +10,7 @@ _gptgrow() {
   local offered=
   [ "$command$previous" != verify--free-space ] || previous=
   case $previous in
+    --format) offered="raw qcow2 vmdk vhdx vdi vhd" ;;
     --sector-size) offered="512 4096" ;;
     --table) offered="primary backup" ;;
     --old-backup) offered="zero keep" ;;

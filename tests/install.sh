@@ -20,7 +20,7 @@ done
 quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
   cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
-  mdadm nbd-client nginx-light openssh-server parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
+  mdadm nbd-client nginx-light openssh-client openssh-server openssl parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
   shfmt strace syslinux systemd systemd-container $repart xfsprogs xz-utils zstd"
 packages="$test $release bash-completion lintian man-db"
 ceph="$test ceph-common ceph-mgr ceph-mon ceph-osd qemu-block-extra"
