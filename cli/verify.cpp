@@ -37,7 +37,8 @@ Exit run_verify(const VerifyCommand& options)
 {
   const DirectSource target(options.target);
   const auto stream = is_stream(options.disk.file) ? open_stream(options.disk.file, options.disk.reading, "") : nullptr;
-  std::shared_ptr<const Source> image = stream ? stream->head() : open_source(options.disk.file, options.disk.reading.format);
+  std::shared_ptr<const Source> image =
+      stream ? stream->head() : open_source(options.disk.file, options.disk.reading.format);
   if (same_medium(target, *image))
     refuse("{}: is the image itself, {}, or a part of it: nothing to compare it with", options.target,
            options.disk.file);

@@ -61,9 +61,9 @@ sanitized() { # sanitized PRESET TEST...
 fuzz() {
   local fuzzer process processes=() corpus=build/corpus status=0
   rm -rf "$corpus"
-  build fuzz plan-fuzzer stream-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
-  for fuzzer in plan stream; do
-    build/fuzz/tests/fuzz/$fuzzer-fuzzer -max_total_time=30 -max_len=100000 -print_final_stats=1 \
+  build fuzz format-fuzzer plan-fuzzer stream-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
+  for fuzzer in format plan stream; do
+    build/fuzz/tests/fuzz/$fuzzer-fuzzer -max_total_time=20 -max_len=100000 -print_final_stats=1 \
       -artifact_prefix=build/ "$corpus/$fuzzer" 2>build/$fuzzer-fuzzer.log &
     processes+=($!)
   done
@@ -71,7 +71,7 @@ fuzz() {
   for process in "${processes[@]}"; do
     wait "$process" || status=$?
   done
-  for fuzzer in plan stream; do
+  for fuzzer in format plan stream; do
     if [ $status = 0 ]; then
       echo "counted: inputs of the fuzzer of a $fuzzer | $(sed -n 's/^stat::number_of_executed_units: *//p' \
         build/$fuzzer-fuzzer.log) | 0" | tee -a build/counted.log
@@ -132,7 +132,7 @@ for step; do
         sanitized asan core-tests repair-tests restore-tests stream-tests plugin/parallel_clients plugin/bytes
       check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
       ;;
-    fuzz) check "30 seconds of fuzzing each" fuzz ;;
+    fuzz) check "20 seconds of fuzzing each" fuzz ;;
     fleet) check "one server and many machines" fleet ;;
     ceph) check "from a Ceph cluster" ceph ;;
     lint) check "what linters find" tests/lint.sh ;;

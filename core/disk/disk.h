@@ -12,7 +12,7 @@ namespace gptgrow {
 /// How an image is read, and what is served of it.
 struct Reading {
   std::optional<std::uint32_t> sector_size_bytes = {};  // none: found from the table
-  std::optional<DiskFormat> format = {};  // of the image's file; none: found from its first bytes
+  std::optional<DiskFormat> format = {};                // of the image's file; none: found from its first bytes
   TableChoice table = TableChoice::primary;
   Policy policy = {};
   std::optional<SlotToExtend> extend = {};

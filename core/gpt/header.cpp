@@ -104,7 +104,7 @@ std::vector<Problem> problems(const Header& header, Lba at)
 
 bool has_valid_header(std::span<const std::byte> bytes)
 {
-  for (const std::size_t size : {512, 4096}) {
+  for (const std::size_t size : {std::size_t{512}, std::size_t{4096}}) {
     if (bytes.size() < 2 * size)
       return false;
     const auto sector = bytes.subspan(size, size);

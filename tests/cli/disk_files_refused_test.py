@@ -18,8 +18,9 @@ sys.path.insert(0, str(TESTS))
 from images.catalogue import write_images  # noqa: E402
 
 GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
-FORMATS = {"qcow2": ("qcow2", ""), "v2.qcow2": ("qcow2", "compat=0.10"), "vdi": ("vdi", ""), "vhd": ("vpc", ""), "vhdx": ("vhdx", ""),
-           "fixed.vhd": ("vpc", "subformat=fixed,force_size=on"), "vmdk": ("vmdk", ""), "stream.vmdk": ("vmdk", "subformat=streamOptimized"),
+FORMATS = {"qcow2": ("qcow2", ""), "v2.qcow2": ("qcow2", "compat=0.10"), "vdi": ("vdi", ""), "vhd": ("vpc", ""),
+           "vhdx": ("vhdx", ""), "fixed.vhd": ("vpc", "subformat=fixed,force_size=on"), "vmdk": ("vmdk", ""),
+           "stream.vmdk": ("vmdk", "subformat=streamOptimized"),
            "split.vmdk": ("vmdk", "subformat=twoGbMaxExtentSparse"), "flat.vmdk": ("vmdk", "subformat=monolithicFlat")}
 
 

@@ -3,7 +3,8 @@
 """Writes the fixed seed corpora of the fuzzers into a directory each: make_corpus.py DIR
 
 DIR/plan: 8 bytes of size, a byte of options (plan_fuzzer.cpp says which) and a small image. DIR/stream: 4 bytes of the
-target's size and such an image, as it is and packed by each packer, in one part and in two.
+target's size and such an image, as it is and packed by each packer, in one part and in two. DIR/format: files that qemu-img
+makes, of the kinds and in the form that format_fuzzer.cpp says.
 """
 
 from __future__ import annotations
@@ -55,11 +56,40 @@ def packed(image: bytes):
         yield f"{packer[0]}-parts", pack(image[:3000]) + pack(image[3000:])
 
 
+FORMATS = {
+    "qcow2": (0, "qcow2", ""), "qcow2-old": (0, "qcow2", "compat=0.10"), "qcow2-512": (0, "qcow2", "cluster_size=512"),
+    "vdi": (1, "vdi", ""), "vhd": (2, "vpc", ""), "vhd-fixed": (2, "vpc", "subformat=fixed"), "vhdx": (3, "vhdx", ""),
+    "vmdk": (4, "vmdk", ""), "vmdk-stream": (4, "vmdk", "subformat=streamOptimized"),
+    "vmdk-flat": (4, "vmdk", "subformat=monolithicFlat"), "vmdk-split": (4, "vmdk", "subformat=twoGbMaxExtentSparse"),
+}
+BLOCK = 512
+
+
+def pieces(file: bytes) -> bytes:
+    """Of the first 64 blocks that are not zeros."""
+    blocks = [at for at in range(0, len(file), BLOCK) if any(file[at : at + BLOCK])]
+    return struct.pack("<I", len(file)) + b"".join(
+        struct.pack("<IH", at, len(file[at : at + BLOCK])) + file[at : at + BLOCK] for at in blocks[:64])
+
+
+def make_formats(folder: Path, scratch: Path) -> None:
+    folder.mkdir()
+    with open(scratch / "raw", "wb") as raw:
+        raw.write(b"data" * 100)
+        raw.truncate(1 << 20)
+    for name, (number, form, options) in FORMATS.items():
+        path = scratch / f"{name}.{form}"
+        subprocess.run(["qemu-img", "convert", "-q", "-f", "raw", "-O", form, *(["-o", options] if options else []), scratch / "raw",
+                        path], check=True)
+        (folder / name).write_bytes(bytes([number]) + pieces(path.read_bytes()))
+
+
 def main() -> None:
     plan, stream = (Path(sys.argv[1], name) for name in ("plan", "stream"))
     plan.mkdir(parents=True)
     stream.mkdir()
     with tempfile.TemporaryDirectory() as scratch:
+        make_formats(Path(sys.argv[1], "format"), Path(scratch))
         path = Path(scratch, "image")
         for image_name, disk in IMAGES.items():
             for damage in ("", "no-backup", "no-primary"):
