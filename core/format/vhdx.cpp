@@ -4,6 +4,7 @@
 #include "core/format/header_reader.h"
 #include "core/gpt/fields.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 

@@ -3,6 +3,8 @@
 
 #include "core/format/header_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
