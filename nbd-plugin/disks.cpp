@@ -31,7 +31,9 @@ std::uint64_t size_named(std::string_view name)
 }  // namespace
 
 Disks::Disks(const DiskOptions& options)
-    : image_(open_source(options.file)), reading_(options.reading), fixed_(options.size != kByName)
+    : image_(open_source(options.file, options.reading.format)),
+      reading_(options.reading),
+      fixed_(options.size != kByName)
 {
   if (!fixed_ && !options.reference.empty())
     refuse("size=export and reference given, expected one of them");

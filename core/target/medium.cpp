@@ -88,12 +88,17 @@ std::string identity_of(const Source& source)
 mode_t mode_of_copy(const Source& source)
 {
   constexpr mode_t kOwner = S_IRUSR | S_IWUSR, kAll = kOwner | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
-  const auto status = status_of(source);
-  if (!status)
-    return kOwner;
-  if (S_ISREG(status->st_mode))
-    return kOwner | (status->st_mode & kAll);
-  return status->st_mode & S_IROTH ? kAll : kOwner;
+  mode_t mode = kAll;
+  for (const Source* const stored : source.stored_in()) {
+    const auto status = status_of(*stored);
+    if (!status)
+      return kOwner;
+    if (S_ISREG(status->st_mode))
+      mode &= kOwner | status->st_mode;
+    else if (!(status->st_mode & S_IROTH))
+      mode = kOwner;
+  }
+  return mode;
 }
 
 bool is_partition(dev_t device)

@@ -242,10 +242,14 @@ def main() -> None:
                            check=True)
         cases = [*CASES, *BY_HAND]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda each: check(made, *each), enumerate(cases)))
+            jobs = [pool.submit(check, made, *each) for each in enumerate(cases)]
+        failures = [str(why) for job in jobs if (why := job.exception())]
         vhdx_parent(made)
         raw_is_raw(made)
+    for failure in failures:
+        print(f"FAILED {failure}", file=sys.stderr)
     print(f"{len(cases)} files refused")
+    sys.exit(1 if failures else 0)
 
 
 main()

@@ -182,11 +182,12 @@ def main() -> None:
             jobs.append(pool.submit(fails, folder, raw, lie, said))
         for lie in ("once", "multi", "extents-zero", "extents-short", "extents-beyond", "extents-error"):
             jobs.append(pool.submit(works, folder, raw, lie, wanted))
-        for job in jobs:
-            job.result()
+        failures = [f"{type(why).__name__}: {why}" for job in jobs if (why := job.exception())]
+    for failure in failures:
+        print(f"FAILED {failure}", file=sys.stderr)
     print(f"{len(jobs)} servers")
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":
-    assert os.name == "posix" and sys.version_info >= (3, 11)
     main()

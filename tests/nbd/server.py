@@ -25,7 +25,6 @@ import socket
 import struct
 import sys
 import threading
-import time
 
 NBDMAGIC, IHAVEOPT, OPT_REPLY = 0x4E42444D41474943, 0x49484156454F5054, 0x3E889045565A9
 REQUEST, SIMPLE, STRUCTURED = 0x25609513, 0x67446698, 0x668E33EF
@@ -140,4 +139,3 @@ def serve(path: str, image: str, lie: str) -> None:
 
 if __name__ == "__main__":
     serve(*sys.argv[1:3], sys.argv[3] if len(sys.argv) > 3 else "")
-    time.sleep(0)
