@@ -76,7 +76,7 @@ for signal in TERM KILL; do
 done
 if [ -c /dev/fuse ]; then
   mkdir mnt
-  trap 'fusermount3 -u -z mnt 2>/dev/null; rm -rf "$scratch"' EXIT
+  trap 'fusermount3 -u -z mnt 2>/dev/null || true; rm -rf "$scratch"' EXIT
   "$build/fuse/gptgrow-fuse" disk.qcow2 mnt -o size=64M
   server=$(pgrep -n -f "^$build/fuse/gptgrow-fuse disk.qcow2 mnt ")
   qemu=$(child_of "$server")

@@ -70,10 +70,12 @@ def make(folder: Path, raw: Path, name: str) -> list[str]:
 
 
 def check(folder: Path, raw: Path, name: str) -> None:
+    folder = folder / Path(name).with_suffix("").name / Path(name).suffix[1:]
+    folder.mkdir(parents=True)
     said = make(folder, raw, name)
     file = folder / name
     regions = expected(raw, SIZE)
-    before = {path: path.stat().st_mtime_ns for path in folder.glob(f"{file.stem}*")}
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     parameters = [str(file), f"size={SIZE}", *(word.lstrip("-") for word in said)]
     with open(raw, "rb") as image, nbdkit.served(parameters) as client:
         assert client.size == SIZE, name
@@ -84,8 +86,7 @@ def check(folder: Path, raw: Path, name: str) -> None:
         same = subprocess.run([GPTGROW, "compare", file, raw], capture_output=True, text=True)
         assert same.returncode == 0, same
     assert before == {path: path.stat().st_mtime_ns for path in before}, f"{name}: was written to"
-    for path in before:
-        path.unlink()
+    shutil.rmtree(folder)
 
 
 def restored(folder: Path, raw: Path) -> None:
