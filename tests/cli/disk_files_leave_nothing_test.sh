@@ -14,11 +14,19 @@ cp disk.qcow2 broken.qcow2
 printf '\xff\xff\xff\xff' | dd of=broken.qcow2 bs=1 seek=36 conv=notrunc status=none
 folders() { find /tmp -maxdepth 1 -name 'gptgrow-????????????????' -newer raw.img; }
 
+# readers: each qemu-nbd that has a file of this test open
+readers() {
+  local process
+  for process in $(pgrep -x qemu-nbd); do
+    [[ $(readlink "/proc/$process/fd/"* 2>/dev/null) != *"$PWD/"* ]] || echo "$process"
+  done
+}
+
 nothing_left() { # nothing_left WHEN [QEMU]
   [ -z "${2:-}" ] || timeout 60 tail -s 0.05 -f --pid="$2" /dev/null || fail "$1: qemu-nbd goes on"
   local tries=0
-  while [ -n "$(folders)" ]; do
-    [ $((tries += 1)) -lt 200 ] || fail "$1: left: $(folders)"
+  while [ -n "$(folders)$(readers)" ]; do
+    [ $((tries += 1)) -lt 200 ] || fail "$1: left: $(folders) $(readers)"
     sleep 0.05
   done
 }
