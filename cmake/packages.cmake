@@ -43,6 +43,9 @@ set(CPACK_DEBIAN_CLI_DESCRIPTION "restore images of GPT disks to disks of anothe
 Restores a raw image to a disk, with the backup GPT at the disk's end and each
 partition entry in its own slot, to the last bit. Inspects, compares, verifies
 and repairs partition tables.")
+set(CPACK_DEBIAN_CLI_PACKAGE_SUGGESTS qemu-utils)
+set(CPACK_DEBIAN_FUSE_PACKAGE_SUGGESTS qemu-utils)
+set(CPACK_DEBIAN_NBD-PLUGIN_PACKAGE_SUGGESTS qemu-utils)
 set(CPACK_DEBIAN_FUSE_PACKAGE_NAME gptgrow-fuse)
 set(CPACK_DEBIAN_FUSE_PACKAGE_DEPENDS fuse3)
 set(CPACK_DEBIAN_FUSE_DESCRIPTION "mount an image of a GPT disk as a disk of another size

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/format/qemu_nbd.h"
 #include "core/format/vmdk.h"
+#include "core/nbd/nbd_source.h"
 #include "core/source/file_io.h"
 
 #include <algorithm>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/format/format.h"
-#include "core/nbd/nbd_source.h"
 #include "core/source/file_source.h"
 
 namespace gptgrow {

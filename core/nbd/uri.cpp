@@ -2,16 +2,11 @@
 #include "core/nbd/uri.h"
 
 #include "core/error.h"
-
-#include <algorithm>
-#include <array>
+#include "core/nbd/nbd_source.h"
 
 namespace gptgrow::nbd {
 
 namespace {
-
-constexpr std::array<std::string_view, 6> kSchemes{"nbd://",       "nbds://",      "nbd+unix://",
-                                                   "nbds+unix://", "nbd+vsock://", "nbds+vsock://"};
 
 class UriServer : public Server {
 public:
@@ -29,26 +24,26 @@ private:
   std::string uri_;
 };
 
-}  // namespace
-
-bool is_uri(std::string_view name)
-{
-  return std::ranges::any_of(kSchemes, [&](std::string_view scheme) { return name.starts_with(scheme); });
-}
-
-std::unique_ptr<Server> server_at(const std::string& uri)
+/// Messages name the server, and nobody shall read a password there.
+void check_no_password(const std::string& uri)
 {
   const std::size_t authority = uri.find("//") + 2;
   const std::size_t end = std::min(uri.find_first_of("/?#", authority), uri.size());
   const std::string_view user = std::string_view(uri).substr(authority, end - authority);
   const std::size_t at = user.rfind('@');
   if (at != user.npos && user.substr(0, at).find(':') != user.npos)
-    // Messages name the server, and nobody shall read it there.
     refuse(
         "{}...: a password, which no NBD server is asked for in this way: leave it out; a TLS key comes from a file: "
         "tls-psk-file=FILE",
         uri.substr(0, authority));
-  return std::make_unique<UriServer>(uri);
+}
+
+}  // namespace
+
+std::shared_ptr<const Source> open_server(const std::string& uri)
+{
+  check_no_password(uri);
+  return std::make_shared<const NbdSource>(std::make_unique<UriServer>(uri));
 }
 
 }  // namespace gptgrow::nbd

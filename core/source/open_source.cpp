@@ -3,7 +3,6 @@
 
 #include "core/error.h"
 #include "core/format/disk_file.h"
-#include "core/nbd/nbd_source.h"
 #include "core/nbd/uri.h"
 #include "core/source/file_source.h"
 
@@ -14,7 +13,7 @@ std::shared_ptr<const Source> open_source(const std::string& name, std::optional
   if (nbd::is_uri(name)) {
     if (format.value_or(DiskFormat::raw) != DiskFormat::raw)
       refuse("{}: format {}, expected none or raw: a server gives the disk itself", name, name_of(*format));
-    return std::make_shared<const nbd::NbdSource>(nbd::server_at(name));
+    return nbd::open_server(name);
   }
   auto file = std::make_shared<const FileSource>(name);
   const DiskFormat found = format ? *format : file->is_block_device() ? DiskFormat::raw : format_of(*file);

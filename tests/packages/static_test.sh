@@ -48,6 +48,8 @@ done
 alone restore - /disk --size $kSize --yes --sha256 "$(sha256sum <sgdisk-512.raw | cut -c -64)" <sgdisk-512.raw >said 2>&1 || fail "pipe: $(cat said)"
 check_disk "from a pipe"
 
+alone inspect nbd://localhost/ >said 2>&1 || grep -q 'built without libnbd' said || fail "a server: $(cat said)"
+
 # --- as on Linux 4.18 ------------------------------------------------------------------------------------------------
 # 424 was the first number that Linux 5.1 gave, on all architectures; 450 is the last one that strace of Debian 12 knows.
 calls=$(seq -s , 424 450)
