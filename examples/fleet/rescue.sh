@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# rescue.sh [--with nbdcopy|gptgrow] SOURCE TARGET [OPTION...]
+# rescue.sh [--with gptgrow|nbdcopy] SOURCE TARGET [OPTION...]
 # Restores this machine's disk TARGET, a block device or a file that exists, at its own size. Everything on TARGET is lost.
 # SOURCE is one of
 #   nbds://USER@SERVER?tls-psk-file=FILE   a server with size=export; also nbd://, nbd+unix:///?socket=PATH and the like
 #   http://SERVER/IMAGE.zst, https://...   an image, compressed or not
 #   rbd:POOL/IMAGE                         an image in a Ceph cluster
-# --with says what copies from an NBD server. OPTIONs go to gptgrow restore, such as --sha256 HEX.
+# --with says what copies from an NBD server, gptgrow unless told. OPTIONs go to gptgrow restore, such as --sha256 HEX.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 
 usage() { sed -n '3,9s/^# //p' "$0" >&2; exit 2; }
 die() { echo "${0##*/}: $*" >&2; exit 2; }
 
-with=nbdcopy
+with=gptgrow
 if [ "${1:-}" = --with ]; then
   with=${2:-}
   shift 2 || usage

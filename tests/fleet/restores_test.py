@@ -55,6 +55,7 @@ def http_through_a_rack(folder: Path, image: Path) -> Iterator[Source]:
 
 # Another way that machines restore by: one more line.
 WAYS: dict[str, Callable[[Path, Path], object]] = {
+    "nbds, gptgrow": partial(nbds, program="gptgrow"),
     "nbds, nbdcopy": partial(nbds, program="nbdcopy"),
     "http": http,
     "http, a rack's cache": http_through_a_rack,

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -45,9 +46,9 @@ def http(folder: Path, image: Path, disks: list[Path]) -> None:
             machines.all_restored(restores, image)
 
 
-def nbds(folder: Path, image: Path, disks: list[Path]) -> None:
+def nbds(folder: Path, image: Path, disks: list[Path], program: str) -> None:
     keys = servers.make_key(folder / "keys/keys.psk")
-    source = ["--with", "nbdcopy", servers.nbds(keys)]
+    source = ["--with", program, servers.nbds(keys)]
     command = servers.unit_command(image, keys)
     at = command.index("--foreground")
     # So slow that the first to be done is not done when the last has begun.
@@ -70,9 +71,10 @@ def main() -> None:
         image.parent.mkdir()
         machines.make_image(image, DATA_MIB)
         subprocess.run(["zstd", "-q", "-1", image, "-o", image.with_suffix(".zst")], check=True)
-        for way in (http, nbds):
+        for name, way in (("http", http), ("nbds, gptgrow", partial(nbds, program="gptgrow")),
+                          ("nbds, nbdcopy", partial(nbds, program="nbdcopy"))):
             way(folder, image, machines.blank_disks(folder, machines.disk_sizes(image, seed=2)))
-            print(f"{way.__name__}: killed half-way, no table on {machines.MACHINES} disks; then all of them whole", flush=True)
+            print(f"{name}: killed half-way, no table on {machines.MACHINES} disks; then all of them whole", flush=True)
 
 
 main()
