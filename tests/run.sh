@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # run.sh [STEP ...]
 # Installs what is missing, builds, and passes every test; or only the named steps:
-# vm basic sanitizers fuzz lint. Three more are part of no other: fleet, which basic has passed with all else; ceph, which sets
-# up a Ceph cluster; packages, which installs and removes them on this machine, as root.
+# vm basic sanitizers fuzz lint. Others are part of no run: fleet, which basic has passed with all else; ceph, which sets up a
+# Ceph cluster; packages, which installs and removes them on this machine, as root; soak, which tries more for hours.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -58,12 +58,12 @@ sanitized() { # sanitized PRESET TEST...
     setarch --addr-no-randomize ctest --test-dir "build/$1" --output-on-failure --parallel "$jobs" -R "${names// /|}"
 }
 
-fuzz() {
+fuzz() { # fuzz SECONDS
   local fuzzer process processes=() corpus=build/corpus status=0
   rm -rf "$corpus"
   build fuzz format-fuzzer plan-fuzzer stream-fuzzer && tests/fuzz/make_corpus.py "$corpus" || return 1
   for fuzzer in format plan stream; do
-    build/fuzz/tests/fuzz/$fuzzer-fuzzer -max_total_time=20 -max_len=100000 -print_final_stats=1 \
+    build/fuzz/tests/fuzz/$fuzzer-fuzzer -max_total_time="$1" -max_len=100000 -print_final_stats=1 \
       -artifact_prefix=build/ "$corpus/$fuzzer" 2>build/$fuzzer-fuzzer.log &
     processes+=($!)
   done
@@ -88,6 +88,19 @@ packages() {
   for test in packages/{installed,static,arm64,reproducible}_test vm/rescue; do
     "tests/$test.sh" || [ $? = 77 ] || { echo "$test failed"; status=1; }
   done
+  return $status
+}
+
+# More of the same, for hours.
+soak() {
+  local status=0
+  export GPTGROW_SOAK=1 GPTGROW_BUILD=$PWD/build/dev GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so \
+    GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow
+  build dev || return 1
+  tests/vm/run.sh power-cut failing-disks || status=1
+  tests/plugin/bytes_test.py --every-step || status=1
+  ctest --test-dir build/dev --output-on-failure --parallel 4 --repeat until-fail:15 || status=1
+  fuzz 3600 || status=1
   return $status
 }
 
@@ -129,12 +142,14 @@ for step; do
     basic) check "tests of all behaviours" basic ;;
     sanitizers)
       check "under AddressSanitizer and UndefinedBehaviorSanitizer" \
-        sanitized asan core-tests repair-tests restore-tests stream-tests plugin/parallel_clients plugin/bytes
-      check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients
+        sanitized asan core-tests repair-tests restore-tests stream-tests plugin/parallel_clients plugin/bytes plugin/size_export
+      check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients \
+        plugin/size_export
       ;;
-    fuzz) check "20 seconds of fuzzing each" fuzz ;;
+    fuzz) check "20 seconds of fuzzing each" fuzz 20 ;;
     fleet) check "one server and many machines" fleet ;;
     ceph) check "from a Ceph cluster" ceph ;;
+    soak) check "the same, for hours" soak ;;
     lint) check "what linters find" tests/lint.sh ;;
     packages) check "packages, and the file for rescue systems" packages ;;
     vm) start_vm ;;

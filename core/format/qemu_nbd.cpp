@@ -45,7 +45,7 @@ std::string find_program(const std::string& name)
   std::string_view rest = path ? path : "/usr/bin:/bin";
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(':'), rest.size());
-    const std::string file = fmt::format("{}/{}", rest.substr(0, end), kProgram);
+    std::string file = fmt::format("{}/{}", rest.substr(0, end), kProgram);
     if (file.front() == '/' && ::access(file.c_str(), X_OK) == 0)
       return file;
     rest.remove_prefix(std::min(end + 1, rest.size()));

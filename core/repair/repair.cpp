@@ -230,7 +230,7 @@ RepairPlan plan_extension(const Source& disk, Reading reading)
 {
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   (void)table_that_counts(disk, tables);
-  const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, std::move(reading)));
+  const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, reading));
   const Gpt gpt = gpt_of(served);
   check_whole_sectors(disk, gpt.sector_size_bytes);
   const std::vector<Entry> entries = served.table().used_entries();
@@ -250,7 +250,7 @@ RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid() && !moves.empty())
     refuse_damaged(disk, "slots cannot be moved");
-  const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, std::move(reading)));
+  const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, reading));
   Gpt gpt = gpt_of(served);
   check_whole_sectors(disk, gpt.sector_size_bytes);
   if (!moves.empty())

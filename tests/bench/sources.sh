@@ -49,7 +49,7 @@ measure() { # measure METRIC CONTENDER COMMAND...: in microseconds
 }
 
 both() { # both METRIC OURS -- THEIRS: whoever was second is first the next time
-  local metric=$1 ours=() word
+  local metric=$1 ours=()
   shift
   while [ "$1" != -- ]; do ours+=("$1"); shift; done
   shift

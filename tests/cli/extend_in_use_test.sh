@@ -21,7 +21,7 @@ forget
 partition add "$device" 1 34 2014
 partition add "$device" 3 2048 38912
 partition add "$device" 7 40960 59047
-trap 'umount mnt 2>/dev/null || true; forget; detach; rm -rf "$scratch"' EXIT
+trap 'umount -l mnt 2>/dev/null || true; forget; detach; rm -rf "$scratch"' EXIT
 mkfs.ext4 -q "${device}p7"
 mkdir mnt
 mount "${device}p7" mnt 2>/dev/null || { echo "cannot mount here" >&2; exit 77; }

@@ -159,7 +159,7 @@ def main() -> None:
                 subprocess.run(["qemu-img", "compare", "-q", "-f", "raw", "-F", "raw", shown, expected], check=True)
                 count += 1
         finally:
-            subprocess.run(["fusermount3", "-u", mount], stderr=subprocess.DEVNULL)
+            subprocess.run(["fusermount3", "-u", "-z", mount], stderr=subprocess.DEVNULL)
             if pid.exists():
                 os.kill(int(pid.read_text()), 15)
             for server in (sshd, nbd):
