@@ -167,9 +167,16 @@ bool Connection::start_extents(Request& request, ByteRange range, std::vector<Ru
 
 void Connection::has_started(Request& request, std::int64_t cookie)
 {
-  if (cookie == -1)
-    finish(request, is_lost() ? ENOTCONN : EIO);
-  else if (::nbd_aio_get_direction(handle_) & LIBNBD_AIO_DIRECTION_WRITE)
+  if (cookie == -1) {
+    const std::string error = last_error();
+    const bool has_ended = is_lost();
+    {
+      const std::lock_guard lock(mutex_);
+      if (why_.empty() && has_ended)
+        why_ = error;
+    }
+    finish(request, has_ended ? ENOTCONN : EIO);
+  } else if (::nbd_aio_get_direction(handle_) & LIBNBD_AIO_DIRECTION_WRITE)
     (void)::eventfd_write(woken_.get(), 1);
 }
 

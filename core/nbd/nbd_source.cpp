@@ -106,6 +106,7 @@ private:
                                 message("{}: read at byte {}: the server says", source_.name(), part.offset));
       if (part.connection->has_stalled())
         source_.fail(message("read at byte {}: {}", part.offset, part.connection->why()));
+      source_.drop_with(part.connection);
       if (lost == kRetries.size())
         source_.fail(message("read at byte {}: the connection is lost again and again: {}", part.offset,
                              part.connection->why()));
@@ -264,6 +265,14 @@ std::shared_ptr<Connection> NbdSource::pick() const
   return connections_[next_++ % connections_.size()];
 }
 
+/// A server that ended one connection has ended those that were made with it, too: they are not tried one by one.
+void NbdSource::drop_with(const std::shared_ptr<Connection>& lost) const
+{
+  const std::lock_guard lock(mutex_);
+  if (std::ranges::find(connections_, lost) != connections_.end())
+    connections_.clear();
+}
+
 void NbdSource::read(std::uint64_t offset, std::span<std::byte> buffer) const
 {
   const std::uint64_t block = export_.block_bytes;
@@ -292,6 +301,7 @@ std::vector<Run> NbdSource::ask_for_runs(ByteRange range) const
       return {};  // it cannot tell
     if (connection->has_stalled())
       fail(message("extents at byte {}: {}", range.offset, connection->why()));
+    drop_with(connection);
     if (lost == kRetries.size())
       fail(message("extents at byte {}: the connection is lost again and again: {}", range.offset, connection->why()));
   }

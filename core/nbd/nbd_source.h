@@ -35,6 +35,7 @@ private:
   void check_is_same(Connection& connection) const;
   void reconnect() const;
   std::shared_ptr<Connection> pick() const;
+  void drop_with(const std::shared_ptr<Connection>& lost) const;
   std::vector<Run> ask_for_runs(ByteRange range) const;
   void learn_runs(std::uint64_t offset) const;
   void close() const;
