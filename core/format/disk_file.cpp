@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <system_error>
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace gptgrow {
@@ -91,6 +93,17 @@ std::shared_ptr<const Source> open_with_qemu(Files files, std::string_view drive
                                           std::move(files));
 }
 
+/// Each extent takes descriptors, here and in QEMU, which inherits the limit.
+void allow_many_files()
+{
+  constexpr rlim_t kEnough = 8192;
+  struct rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < kEnough) {
+    limit.rlim_cur = std::min(kEnough, limit.rlim_max);
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
 /// QEMU gets a descriptor that we wrote, over files that we opened.
 std::shared_ptr<const Source> open_vmdk_extents(std::shared_ptr<const FileSource> descriptor)
 {
@@ -101,10 +114,14 @@ std::shared_ptr<const Source> open_vmdk_extents(std::shared_ptr<const FileSource
   if (folder.get() == -1)
     throw std::system_error(errno, std::generic_category(), folder_name);
 
+  allow_many_files();
   Files files{descriptor};
   std::vector<FileDescriptor> given;
   std::vector<std::string> names;
+  std::set<std::string_view> sparse;
   for (const VmdkExtent& extent : extents) {
+    if (extent.is_sparse && !sparse.insert(extent.file).second)
+      refuse("{}: VMDK extent: \"{}\" twice, expected a file for each", descriptor->name(), extent.file);
     files.push_back(open_extent(folder, folder_name, extent.file));
     if (extent.is_sparse)
       check_vmdk_sparse(*files.back(), &extent);

@@ -3,6 +3,9 @@
 #include "core/format/format.h"
 #include "core/format/header_reader.h"
 
+#include <algorithm>
+#include <bit>
+
 namespace gptgrow {
 
 namespace {
@@ -11,13 +14,13 @@ constexpr std::uint32_t kVersion2HeaderBytes = 72, kVersion3HeaderBytes = 104;
 
 // Incompatible features.
 constexpr std::uint64_t kCorrupt = 1 << 1, kExternalDataFile = 1 << 2;
-constexpr std::uint64_t kHarmless =
-    1 << 0 | 1 << 3 | 1 << 4;  // dirty (of refcounts alone), compression type, extended L2
+constexpr std::uint64_t kExtendedL2 = 1 << 4;
+constexpr std::uint64_t kHarmless = 1 << 0 | 1 << 3 | kExtendedL2;  // dirty (of refcounts alone), compression type
 
 // Header extensions.
 constexpr std::uint32_t kEndOfExtensions = 0, kDataFileName = 0x44415441, kEncryptionHeader = 0x0537be77;
 
-constexpr std::uint64_t kMaxRefcountTableBytes = 8 << 20;  // QEMU's limit
+constexpr std::uint64_t kMaxRefcountTableBytes = 8 << 20, kMaxL1Bytes = 32 << 20;  // QEMU's limits
 constexpr unsigned kMaxEmptyBlocks = 64;
 
 void check_extensions(const HeaderReader& first, std::size_t at)
@@ -38,9 +41,41 @@ void check_extensions(const HeaderReader& first, std::size_t at)
   }
 }
 
-/// Where QEMU finds the end of a file it reads zeros. The last cluster that is in use has to begin inside it.
+/// Where the last compressed cluster ends, says the descriptor of each; 0: none is.
+std::uint64_t end_of_compressed(const Source& file, const HeaderReader& header, std::uint64_t cluster_bytes,
+                                bool has_extended_l2)
+{
+  constexpr std::uint64_t kOffset = 0x00fffffffffffe00, kCompressed = std::uint64_t{1} << 62;
+  const std::uint64_t l1_bytes = header.big<std::uint32_t>(36) * std::uint64_t{8};
+  if (l1_bytes > kMaxL1Bytes)
+    header.fail("l1_size {}, expected at most {}", l1_bytes / 8, kMaxL1Bytes / 8);
+  // Of a compressed cluster: the offset takes the low bits, the number of further sectors the ones above.
+  const unsigned offset_bits = 62 - (static_cast<unsigned>(std::countr_zero(cluster_bytes)) - 8);
+  const HeaderReader l1(file, "qcow2 L1 table", {header.big<std::uint64_t>(40), l1_bytes});
+  std::uint64_t end = 0, read_bytes = 0;
+  for (std::uint64_t i = 0; i < l1_bytes; i += 8) {
+    const std::uint64_t l2_offset = l1.big<std::uint64_t>(i) & kOffset;
+    if (l2_offset == 0)
+      continue;
+    if ((read_bytes += cluster_bytes) > file.size_bytes())
+      l1.fail("more L2 tables than the file of {} bytes can hold", file.size_bytes());
+    const HeaderReader l2(file, "qcow2 L2 table", {l2_offset, cluster_bytes});
+    for (std::uint64_t at = 0; at < cluster_bytes; at += has_extended_l2 ? 16 : 8) {
+      const auto entry = l2.big<std::uint64_t>(at);
+      if (!(entry & kCompressed))
+        continue;
+      const std::uint64_t offset = entry & ((std::uint64_t{1} << offset_bits) - 1);
+      const std::uint64_t sectors = (entry & (kCompressed - 1)) >> offset_bits;
+      end = std::max(end, (offset & ~std::uint64_t{511}) + (sectors + 1) * 512);
+    }
+  }
+  return end;
+}
+
+/// Where QEMU finds the end of a file it reads zeros. The last cluster that is in use has to lie inside it; only one of
+/// compressed data may be there in part.
 void check_not_cut_off(const Source& file, const HeaderReader& header, std::uint64_t cluster_bytes,
-                       unsigned refcount_order)
+                       unsigned refcount_order, bool has_extended_l2)
 {
   const auto table_offset = header.big<std::uint64_t>(48);
   const std::uint64_t table_bytes = header.big<std::uint32_t>(56) * cluster_bytes;
@@ -66,6 +101,12 @@ void check_not_cut_off(const Source& file, const HeaderReader& header, std::uint
     if (last > file.size_bytes() / cluster_bytes || last * cluster_bytes >= file.size_bytes())
       table.fail("cluster {} of {} bytes is in use, expected inside the file of {} bytes: it is cut off", last,
                  cluster_bytes, file.size_bytes());
+    if ((last + 1) * cluster_bytes > file.size_bytes()) {
+      const std::uint64_t end = end_of_compressed(file, header, cluster_bytes, has_extended_l2);
+      if (end <= last * cluster_bytes || end > file.size_bytes())
+        table.fail("cluster {} of {} bytes is in use, expected wholly inside the file of {} bytes: it is cut off", last,
+                   cluster_bytes, file.size_bytes());
+    }
     return;
   }
 }
@@ -92,6 +133,7 @@ void check_qcow2(const Source& file)
 
   std::size_t header_bytes = kVersion2HeaderBytes;
   unsigned refcount_order = 4;
+  bool has_extended_l2 = false;
   if (version == 3) {
     const HeaderReader more(file, what, {0, kVersion3HeaderBytes});
     const auto features = more.big<std::uint64_t>(72);
@@ -102,6 +144,7 @@ void check_qcow2(const Source& file)
                 features);
     if (features & ~kHarmless)
       more.fail("incompatible_features 0x{:x}, expected none but bits 0, 3 and 4", features);
+    has_extended_l2 = (features & kExtendedL2) != 0;
     refcount_order = more.big<std::uint32_t>(96);
     if (refcount_order > 6)
       more.fail("refcount_order {}, expected 0 to 6", refcount_order);
@@ -111,7 +154,7 @@ void check_qcow2(const Source& file)
                 cluster_bytes);
   }
   check_extensions(HeaderReader(file, what, clip({0, cluster_bytes}, file.size_bytes())), header_bytes);
-  check_not_cut_off(file, header, cluster_bytes, refcount_order);
+  check_not_cut_off(file, header, cluster_bytes, refcount_order, has_extended_l2);
 }
 
 }  // namespace gptgrow

@@ -52,6 +52,29 @@ def cut(size: int):
     return lambda path: os.truncate(path, size if size >= 0 else path.stat().st_size + size)
 
 
+def twice(begin: str):
+    """The first line that begins so."""
+    def change(path: Path) -> None:
+        line = next(line for line in path.read_text().splitlines() if line.startswith(begin))
+        path.write_text(path.read_text().replace(line, f"{line}\n{line}"))
+    return change
+
+
+def packed(size: int):
+    """Of compressed clusters, which need not fill the last one; whole, it is taken."""
+    def change(path: Path) -> None:
+        other = path.with_name("packed.raw")
+        subprocess.run(["qemu-img", "convert", "-q", "-f", "qcow2", "-O", "raw", path, other], check=True)
+        put(other, 0, bytes(32 << 10))
+        put(other, 2 << 20, "".join(map(str, range(400000))).encode())
+        subprocess.run(["sgdisk", "-n1:64:0", other], check=True, capture_output=True)
+        subprocess.run(["qemu-img", "convert", "-q", "-c", "-f", "raw", "-O", "qcow2", other, path], check=True)
+        subprocess.run([GPTGROW, "inspect", path], check=True, capture_output=True)
+        assert path.stat().st_size % 65536 != 0, "it ends with a whole cluster"
+        cut(size)(path)
+    return change
+
+
 def link(path: Path) -> None:
     extent = path.with_name("flat-flat.vmdk")
     elsewhere = path.parent / "elsewhere"
@@ -101,6 +124,10 @@ CASES = [
     ("qcow2", cut(80), "qcow2 header: bytes 0 to 103"),
     ("qcow2", cut(70000), "qcow2 refcount table"),
     ("qcow2", cut(-200000), "it is cut off"),
+    ("qcow2", cut(-1), "it is cut off"),
+    ("qcow2", packed(-1), "it is cut off"),
+    ("qcow2", packed(-70000), "it is cut off"),
+    ("split.vmdk", twice("RW "), "twice, expected a file for each"),
     ("vdi", at((0x4C, struct.pack("<I", 4))), "image type 4"),
     ("vdi", at((0x4C, struct.pack("<I", 77))), "image type 77"),
     ("vdi", at((0x1B8, b"\1")), "UUIDs of other images"),

@@ -85,6 +85,7 @@ SH
 mkdir files back
 status=0
 export scratch tests plugin
+unshare --mount --net --pid true 2>why || skip "no namespaces here: $(tail -n 1 why)"
 unshare --mount --net --pid --fork --kill-child --mount-proc sh start.sh $kSize >container 2>&1 || status=$?
 [ $status != 77 ] || skip "no systemd in a container here: $(tail -n 1 why)"
 [ -e back/status ] || { cat container; fail "the container ended before its check"; }

@@ -22,7 +22,7 @@ from images import gpt  # noqa: E402
 from images.catalogue import LINUX_DATA, Disk, flip, guid, read_at, write_at  # noqa: E402
 from model.contract_model import Refused, expected  # noqa: E402
 from plugin import nbdkit  # noqa: E402
-from plugin.bytes_test import Case, Mismatch, check_case  # noqa: E402
+from plugin.bytes_test import Case, Mismatch, check_alone  # noqa: E402
 
 ROUNDS = 150  # each is asked for with table=primary and with table=backup
 SMALL, LARGE = 127, 191  # last LBAs
@@ -109,7 +109,7 @@ def one_round(work: tuple[Path, int, int]) -> tuple[list[str], list[str]]:
         except Refused as why:
             outcomes.append(f"{table}: {why.reason}")
         try:
-            check_case(case, path, seed)
+            check_alone(case, path, seed)
         except (Mismatch, nbdkit.ServerError) as why:
             failures.append(f"{case} ({said}): {why}")
     path.unlink()
