@@ -73,6 +73,8 @@ done
 # In nbdkit and FUSE QEMU is made after the fork.
 for signal in TERM KILL; do
   nbdkit -U "$PWD/sock" -P "$PWD/pid" "$plugin" disk.qcow2 size=64M
+  # It is written once nbdkit is ready, which is after the command returns.
+  timeout 60 sh -c 'until [ -s pid ]; do sleep 0.05; done'
   server=$(cat pid)
   qemu=$(child_of "$server")
   nbdinfo --size "nbd+unix:///?socket=$PWD/sock" >out
