@@ -88,8 +88,9 @@ if [ -c /dev/fuse ]; then
   mkdir mnt
   trap 'fusermount3 -u -z mnt 2>/dev/null || true; rm -rf "$scratch"' EXIT
   "$build/fuse/gptgrow-fuse" disk.qcow2 mnt -o size=64M
-  server=$(pgrep -n -f "^$build/fuse/gptgrow-fuse disk.qcow2 mnt ")
-  qemu=$(child_of "$server")
+  for ((tries = 0; tries < 1000; tries++)); do [ -z "$(readers)" ] || break; sleep 0.05; done
+  qemu=$(readers)
+  server=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$qemu/status")
   "$tests/model/write_disk.py" raw.img $((64 << 20)) expected.raw
   cmp mnt/disk.raw expected.raw || fail "mounted: other bytes"
   "$tests/while_busy.sh" fusermount3 -u mnt
