@@ -19,7 +19,7 @@ sys.path.insert(0, str(TESTS))
 
 from model.contract_model import expected  # noqa: E402
 from plugin import nbdkit  # noqa: E402
-from plugin.bytes_test import Comparison  # noqa: E402
+from plugin.served_bytes import Comparison  # noqa: E402
 
 GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
 SIZE = 64 << 30

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from images.catalogue import CATALOGUE, write_images  # noqa: E402
 from model.contract_model import Refused, expected  # noqa: E402
 from plugin import nbdkit  # noqa: E402
-from plugin.bytes_test import Comparison  # noqa: E402
+from plugin.served_bytes import Comparison  # noqa: E402
 
 PORT_TRIES = 20
 
