@@ -40,7 +40,7 @@ CLI::Option* add_in_place_options(CLI::App& app, InPlace& options)
   return save_undo;
 }
 
-OpenDisk open_disk(const InPlace& options, Others others)
+OpenDisk open_in_place(const InPlace& options, Others others)
 {
   if (!options.apply)
     return {std::make_shared<const FileSource>(options.disk), nullptr};

@@ -25,7 +25,7 @@ struct OpenDisk {
 };
 
 /// Throws Error where DISK may be in use unseen, unless --yes was given twice.
-OpenDisk open_disk(const InPlace& options, Others others);
+OpenDisk open_in_place(const InPlace& options, Others others);
 
 /// Saves what the plan overwrites, and says how to put it back.
 void save_what_is_overwritten(const InPlace& options, const RepairPlan& plan);

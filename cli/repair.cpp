@@ -134,7 +134,7 @@ void write_all(DeviceTarget& target, const std::vector<Write>& writes)
 Exit take_back(const RepairCommand& options, const std::string& undo_path)
 {
   const Undo undo = load_undo(undo_path);
-  const auto [disk, target] = open_disk(options, Others::none);
+  const auto [disk, target] = open_in_place(options, Others::none);
   const std::vector<Write> writes = plan_undo(*disk, undo);
   for (const Write& write : writes)
     print(message("{}: {} bytes {}-{}, {}\n", options.disk, target ? "put back" : "would put back", write.offset,
@@ -154,7 +154,7 @@ Exit take_back(const RepairCommand& options, const std::string& undo_path)
 
 Exit repair(const RepairCommand& options)
 {
-  const auto [disk, target] = open_disk(options, Others::none);
+  const auto [disk, target] = open_in_place(options, Others::none);
   const RepairPlan repair_plan = plan(options, *disk);
   show(options, repair_plan);
   const auto* from_image = std::get_if<FromImage>(&options.mode);

@@ -39,6 +39,12 @@ constexpr ByteRange bytes_of(Lba first, std::uint64_t count, std::uint32_t secto
   return {first.value * sector_size_bytes, count * sector_size_bytes};
 }
 
+/// Whether they have a byte in common.
+constexpr bool overlap(ByteRange a, ByteRange b)
+{
+  return a.offset < b.end() && b.offset < a.end();
+}
+
 /// The part of `range` whose ends are multiples of `alignment`; empty, inside `range`, when there is none.
 constexpr ByteRange aligned_part(ByteRange range, std::uint64_t alignment)
 {

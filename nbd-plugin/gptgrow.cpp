@@ -94,8 +94,7 @@ int gptgrow_get_ready()
     disks.emplace(options);
     if (const std::string filter = shared_filter(); disks->sized_by_name() && !filter.empty())
       refuse("the {} filter keeps one disk for all clients, but with size=export their disks differ; give one size, or "
-             "leave "
-             "the filter out",
+             "leave the filter out",
              filter);
     disks->example().share();
     for (const std::string& warning : disks->example().warnings())

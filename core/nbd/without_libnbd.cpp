@@ -9,16 +9,14 @@ namespace gptgrow {
 std::shared_ptr<const Source> nbd::open_server(const std::string& uri)
 {
   refuse("{}: this gptgrow was built without libnbd: name a file or block device, or let nbdcopy write the image to "
-         "standard output, "
-         "and restore -",
+         "standard output, and restore -",
          uri);
 }
 
 std::shared_ptr<const Source> open_disk_file(std::shared_ptr<const FileSource> file, DiskFormat format)
 {
   refuse("{}: a {} disk, and this gptgrow was built without libnbd, which would read it: qemu-img convert -O raw makes "
-         "a raw image of "
-         "it",
+         "a raw image of it",
          file->name(), name_of(format));
 }
 

@@ -17,11 +17,6 @@ ByteRange range_of(const RepairPlan& plan, Lba last_lba)
   return bytes_of(extension.first_lba, last_lba.value - extension.first_lba.value + 1, plan.sector_size_bytes);
 }
 
-bool overlap_at_all(ByteRange a, ByteRange b)
-{
-  return a.offset < b.end() && b.offset < a.end();
-}
-
 }  // namespace
 
 ByteRange extended_range(const RepairPlan& plan)
@@ -43,11 +38,11 @@ void check_kernel_agrees(const Source& disk, const std::vector<KernelPartition>&
     refuse("{}: the kernel has partition {} at bytes {}-{}, expected {}-{}: {}", disk.name(), slot, same->range.offset,
            same->range.end() - 1, before.offset, before.end() - 1, kNothing);
   for (const KernelPartition& partition : kernel) {
-    if (partition.number != slot && overlap_at_all(partition.range, {before.end(), after.end() - before.end()}))
+    if (partition.number != slot && overlap(partition.range, {before.end(), after.end() - before.end()}))
       refuse("{}: slot {} would grow into {}, bytes {}-{}: {}", disk.name(), slot, partition.path,
              partition.range.offset, partition.range.end() - 1, kNothing);
     for (const Write& write : plan.writes)
-      if (overlap_at_all(partition.range, write.range()))
+      if (overlap(partition.range, write.range()))
         refuse("{}: the {} would be at byte {}, which is in {}, bytes {}-{}: {}", disk.name(), write.what, write.offset,
                partition.path, partition.range.offset, partition.range.end() - 1, kNothing);
   }

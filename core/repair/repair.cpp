@@ -15,11 +15,6 @@ namespace gptgrow {
 
 namespace {
 
-bool overlap(ByteRange a, ByteRange b)
-{
-  return a.offset < b.end() && b.offset < a.end();
-}
-
 const FoundTable& table_that_counts(const Source& disk, const FoundTables& tables)
 {
   if (tables.primary.valid())
@@ -159,15 +154,6 @@ void check_whole_sectors(const Source& disk, std::uint32_t sector_size_bytes)
 }
 
 /// An earlier run may have been cut off while it rewrote the primary table.
-[[noreturn]] void refuse_damaged(const Source& disk, std::string_view what)
-{
-  throw Error(
-      message("{}: the primary table is damaged, {}: if an earlier repair was cut off, take it back, or make it "
-              "whole, first",
-              disk.name(), what),
-      {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
-}
-
 /// Where the primary is damaged, by a write that was cut off perhaps, the backup: if it is this disk's own, and has all that
 /// can still be seen of the primary.
 Reading from_valid_table(const Source& disk, const FoundTables& tables, Reading reading)
@@ -249,7 +235,11 @@ RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::
   const FoundTables tables = find_tables(disk, reading.sector_size_bytes);
   (void)table_that_counts(disk, tables);
   if (!tables.primary.valid() && !moves.empty())
-    refuse_damaged(disk, "slots cannot be moved");
+    throw Error(
+        message("{}: the primary table is damaged, slots cannot be moved: if an earlier repair was cut off, take "
+                "it back, or make it whole, first",
+                disk.name()),
+        {{"undo", "FILE", "takes it back"}, {"relocate", "", "makes it whole"}});
   const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, reading));
   Gpt gpt = gpt_of(served);
   check_whole_sectors(disk, gpt.sector_size_bytes);

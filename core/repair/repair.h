@@ -55,8 +55,8 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
 RepairPlan plan_repair_in_place(const Source& disk, Reading reading, const std::vector<SlotMove>& moves);
 
 /// A partition of the disk extended, and what belongs to the end of the disk moved there: what is served of the disk at its own
-/// size. `reading` says which slot. Throws Error where the primary table is damaged, extend() does, or the old backup that would
-/// become zeros lies in a partition.
+/// size. `reading` says which slot. A damaged primary is rebuilt from the backup, as by plan_repair_in_place(). Throws Error where
+/// that one or extend() does, or the old backup that would become zeros lies in a partition.
 RepairPlan plan_extension(const Source& disk, Reading reading);
 
 /// Writes, each durable before the next, then reads back. Throws Error when the disk does not hold what was written.

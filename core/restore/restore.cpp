@@ -91,15 +91,13 @@ TargetBefore Restore::look_at_target()
 {
   if (!target_)
     return {};
-  TargetBefore before{.exists = true, .headers = {}, .backup_header = {}, .signatures = {}};
+  TargetBefore before{.exists = true, .headers = {}, .signatures = {}};
   std::uint32_t sector_size_bytes = disk_->table().sector_size_bytes;
   try {
     const FoundTables tables = find_tables(*target_, std::nullopt);
     if (tables.primary.header.has_signature() || tables.backup)
       sector_size_bytes = tables.sector_size_bytes;
     before.headers = header_places(tables);
-    if (tables.backup)
-      before.backup_header = clip(bytes_of(tables.backup->at, 1, tables.sector_size_bytes), disk_->size_bytes());
   } catch (const Error&) {
     // Too short for a table.
   }

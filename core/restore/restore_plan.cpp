@@ -15,17 +15,11 @@ namespace {
 constexpr std::uint64_t kHeadBytes = 6 * 4096;
 constexpr std::uint64_t kTailBytes = 5 * 4096;
 
-std::vector<ByteRange> places_of_tables(std::uint64_t size_bytes, const std::optional<ByteRange>& old_backup_header)
+/// The end first: what begins at byte 0 holds the mark.
+std::vector<ByteRange> places_of_tables(std::uint64_t size_bytes)
 {
-  const ByteRange head{0, std::min(kHeadBytes, size_bytes)};
   const std::uint64_t tail_bytes = std::min(kTailBytes, size_bytes);
-  const ByteRange tail{size_bytes - tail_bytes, tail_bytes};
-  std::vector<ByteRange> places{tail};
-  // It may be anywhere.
-  if (old_backup_header && old_backup_header->end() <= tail.offset && old_backup_header->offset >= head.end())
-    places.push_back(*old_backup_header);
-  places.push_back(head);
-  return places;
+  return {{size_bytes - tail_bytes, tail_bytes}, {0, std::min(kHeadBytes, size_bytes)}};
 }
 
 std::vector<std::vector<ByteRange>> wipe_steps(std::uint64_t size_bytes, const TargetBefore& before)
@@ -33,7 +27,7 @@ std::vector<std::vector<ByteRange>> wipe_steps(std::uint64_t size_bytes, const T
   std::vector<std::vector<ByteRange>> steps;
   if (!before.headers.empty())
     steps.push_back(before.headers);
-  steps.push_back(places_of_tables(size_bytes, before.backup_header));
+  steps.push_back(places_of_tables(size_bytes));
   return steps;
 }
 
@@ -76,7 +70,7 @@ RestorePlan plan_restore(const Disk& disk, const TargetBefore& before, FreeSpace
                    .not_filled = {}};
   const ByteRange free = disk.layout().free_space;
   for (const Signature& signature : before.signatures)
-    if (signature.range.offset < free.end() && free.offset < signature.range.end())
+    if (overlap(signature.range, free))
       plan.stale_signatures.push_back(signature);
 
   Spaces spaces(disk.size_bytes());

@@ -11,17 +11,16 @@ namespace gptgrow {
 /// What is known of the target. Nothing, of a file that is still to be made.
 struct TargetBefore {
   bool exists = false;
-  std::vector<ByteRange> headers;          // of all tables that are there, right or wrong
-  std::optional<ByteRange> backup_header;  // of the one that counts
+  std::vector<ByteRange> headers;  // of all tables that are there, right or wrong
   std::vector<Signature> signatures;
 };
 
 struct RestorePlan {
   Gpt gpt;  // what will be on the target
 
-  /// What becomes zeros first, each step durable before the next begins: the headers that are there, for what the places
-  /// that follow hold may be their data; then where a table may be, of sectors of either size. A range that holds the place of the new
-  /// primary header gets the mark of an unfinished restore there; one of the last step does.
+  /// What becomes zeros first, each step durable before the next begins: the headers that are there, wherever that is, for
+  /// what the places that follow hold may be their data; then where a table may be, of sectors of either size. A range that
+  /// holds the place of the new primary header gets the mark of an unfinished restore there; one of the last step does.
   std::vector<std::vector<ByteRange>> wipe_steps;
 
   /// Of what was there before, in the free space: they become zeros too.

@@ -39,28 +39,18 @@ TEST_CASE("A table is written from its end to its beginning")
   CHECK(steps == std::vector<std::vector<Role>>{{backup_array, backup_header}, {primary_array, primary_header}, {mbr}});
 }
 
-TEST_CASE("Both ends are wiped, the beginning last, and an old backup wherever it is")
+TEST_CASE("The headers that are there are wiped first, wherever they are, then both ends, the beginning last")
 {
   const Disk disk = grown();
-  const ByteRange head{0, kHead}, tail{kGrownSize - kTail, kTail};
-  const auto wiped = [&](std::optional<ByteRange> old) {
-    const auto steps = plan_restore(disk, {true, {}, old, {}}, FreeSpace::discard).wipe_steps;
-    REQUIRE(steps.size() == 1);
-    return steps[0];
+  const std::vector<ByteRange> ends{{kGrownSize - kTail, kTail}, {0, kHead}};
+  const auto steps = [&](const std::vector<ByteRange>& headers) {
+    return plan_restore(disk, {true, headers, {}}, FreeSpace::discard).wipe_steps;
   };
-  CHECK(wiped(std::nullopt) == std::vector<ByteRange>{tail, head});
-  CHECK(wiped(ByteRange{50'000 * 512, 512}) == std::vector<ByteRange>{tail, {50'000 * 512, 512}, head});
-  CHECK(wiped(ByteRange{kGrownSize - 512, 512}) == std::vector<ByteRange>{tail, head});
-  CHECK(wiped(ByteRange{kHead - 512, 512}) == std::vector<ByteRange>{tail, head});
-}
-
-TEST_CASE("Headers that are there are wiped before what may be their data")
-{
-  const std::vector<ByteRange> headers{{512, 512}, {kGrownSize - 512, 512}};
-  const auto steps = plan_restore(grown(), {true, headers, headers[1], {}}, FreeSpace::discard).wipe_steps;
-  REQUIRE(steps.size() == 2);
-  CHECK(steps[0] == headers);
-  CHECK(steps[1] == std::vector<ByteRange>{{kGrownSize - kTail, kTail}, {0, kHead}});
+  CHECK(steps({}) == std::vector<std::vector<ByteRange>>{ends});
+  for (const std::uint64_t backup : {std::uint64_t{50'000 * 512}, kGrownSize - 512, kHead - 512}) {
+    const std::vector<ByteRange> headers{{512, 512}, {backup, 512}};
+    CHECK(steps(headers) == std::vector<std::vector<ByteRange>>{headers, ends});
+  }
 }
 
 TEST_CASE("The ends of the smallest disk overlap, and nothing lies past it")
@@ -81,8 +71,7 @@ TEST_CASE("Signatures that touch the free space are wiped, and no others")
   const ByteRange free = disk.layout().free_space;
   const Signature inside{{free.offset + 1024, 8}, "ext4", ""}, at_edge{{free.offset - 4, 8}, "LVM2_member", ""},
       in_data{{free.offset - 8, 8}, "xfs", ""}, in_table{{free.end(), 8}, "swap", ""};
-  const RestorePlan plan =
-      plan_restore(disk, {true, {}, std::nullopt, {inside, at_edge, in_data, in_table}}, FreeSpace::discard);
+  const RestorePlan plan = plan_restore(disk, {true, {}, {inside, at_edge, in_data, in_table}}, FreeSpace::discard);
   REQUIRE(plan.stale_signatures.size() == 2);
   CHECK(plan.stale_signatures[0].type == "ext4");
   CHECK(plan.stale_signatures[1].type == "LVM2_member");
@@ -94,7 +83,7 @@ TEST_CASE("A new file needs space for data and table alone, one that is there al
   // Data: LBA 34-478; the table and its surroundings at both ends.
   const RestorePlan made = plan_restore(disk, {}, FreeSpace::discard);
   CHECK(made.needs_space == std::vector<ByteRange>{{0, 479 * 512}, {kGrownSize - kTail, kTail}});
-  const RestorePlan there = plan_restore(disk, {true, {}, std::nullopt, {}}, FreeSpace::discard);
+  const RestorePlan there = plan_restore(disk, {true, {}, {}}, FreeSpace::discard);
   CHECK(sum(there.needs_space) > sum(made.needs_space));
   CHECK(sum(there.needs_space) - sum(made.needs_space) < 4 * 4096);
 }
@@ -104,7 +93,7 @@ TEST_CASE("What is not filled is the table, kept free space, and the holes of a 
   const Disk disk = grown();
   const std::uint64_t table = 34 * 512 + 33 * 512, old_backup = 33 * 512, free = disk.layout().free_space.size;
   const auto not_filled = [&](bool exists, FreeSpace free_space) {
-    return sum(plan_restore(disk, {exists, {}, std::nullopt, {}}, free_space).not_filled);
+    return sum(plan_restore(disk, {exists, {}, {}}, free_space).not_filled);
   };
   CHECK(not_filled(true, FreeSpace::discard) == table);
   CHECK(not_filled(true, FreeSpace::zero) == table);
