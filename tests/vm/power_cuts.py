@@ -13,7 +13,7 @@ After a restore's cut there is no valid table, or all data is there, the old or 
 one valid table, the old or the new, and every byte that is no table's is what it was. Of each part some disks are given to
 the same command again, $GPTGROW_COMMAND, which must make of them what the uncut one made.
 
-The log without one of its flushes must show that the check can fail.
+The log without one of its flushes, and with two of its parts swapped, must show that the check can fail.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from images import gpt  # noqa: E402
 
 MAGIC = 0x6A736677736872
-FLUSH, FUA, DISCARD, MARK = 1, 2, 4, 8
+FLUSH, DISCARD, MARK = 1, 4, 8
 RANDOM_SUBSETS = 1000 if os.environ.get("GPTGROW_SOAK") else 200
 COMPLETED_PER_PART = 2
 GPTGROW = os.environ.get("GPTGROW_COMMAND", "gptgrow")
@@ -57,11 +57,7 @@ class Write:
                 for at in range(0, self.length, sector)]
 
 
-@dataclass
-class Part:
-    """What is written between two flushes."""
-
-    writes: list[Write] = field(default_factory=list)
+Part = list[Write]  # what is written between two flushes
 
 
 @dataclass
@@ -74,7 +70,7 @@ class Section:
     def final(self) -> bytes:
         disk = bytearray(self.base)
         for part in self.parts:
-            apply(disk, part.writes)
+            apply(disk, part)
         return bytes(disk)
 
 
@@ -112,23 +108,21 @@ def sections(log: Path, size: int) -> list[Section]:
         if flags & MARK:
             text = data.rstrip(b"\0").decode()
             if text.endswith(":begin"):
-                current = Section(text.removesuffix(":begin"), bytes(disk), [Part()])
+                current = Section(text.removesuffix(":begin"), bytes(disk), [[]])
                 found.append(current)
             elif text.endswith(":end"):
                 current = None
             continue
-        if current and flags & FLUSH and current.parts[-1].writes:
-            current.parts.append(Part())
+        if current and flags & FLUSH and current.parts[-1]:
+            current.parts.append([])
         if length:
             write = Write(offset, length, None if flags & DISCARD else data)
             write.apply(disk, True)
             if current:
-                current.parts[-1].writes.append(write)
-                if flags & FUA:
-                    # On the medium before those that are only in the cache: as if it had been the only one, at any time.
-                    current.parts.append(Part())
+                # One that goes past the cache is treated as the others: that it may be lost is more than can happen.
+                current.parts[-1].append(write)
     for section in found:
-        section.parts = [part for part in section.parts if part.writes]
+        section.parts = [part for part in section.parts if part]
     return found
 
 
@@ -199,14 +193,13 @@ class Rule:
 
 
 def subsets(part: Part, sector: int, choose: random.Random, count: int) -> Iterator[list[Write]]:
-    writes = part.writes
     yield []
-    for number in range(len(writes)):
-        yield writes[:number] + writes[number + 1 :]
-        yield [writes[number]]
-    torn = [piece for write in writes for piece in write.torn(sector)]
+    for number in range(len(part)):
+        yield part[:number] + part[number + 1 :]
+        yield [part[number]]
+    torn = [piece for write in part for piece in write.torn(sector)]
     for number in range(count):
-        units = writes if number % 2 else torn
+        units = part if number % 2 else torn
         share = choose.choice((0.1, 0.5, 0.9))
         if number % 2 == 0 and len(units) > 512:  # far fewer are left out of a long transfer, or none is whole
             share = 1 - 1 / len(units)
@@ -221,7 +214,7 @@ def cuts(section: Section, sector: int, choose: random.Random, count: int) -> It
             disk = bytearray(durable)
             apply(disk, kept, zeros=choose.random() < 0.5)
             yield number, disk
-        apply(durable, part.writes)
+        apply(durable, part)
     yield len(section.parts), durable
 
 
@@ -241,12 +234,21 @@ def check(section: Section, sector: int, seed: int) -> tuple[int, Counter[str], 
     return count, wrong, kept
 
 
-def needs_flush(section: Section, number: int, sector: int) -> bool:
-    """Whether a cut leaves a bad disk where that flush is left out."""
-    parts = [Part(list(part.writes)) for part in section.parts]
-    parts[number].writes += parts.pop(number + 1).writes
-    without, rule = Section(section.name, section.base, parts), Rule(section, sector)
-    return any(rule.broken(disk) for _, disk in cuts(without, sector, random.Random(1), RANDOM_SUBSETS // 10))
+def is_bad(section: Section, parts: list[Part], sector: int) -> bool:
+    """Whether a cut leaves a bad disk where the section is written in these parts."""
+    rule = Rule(section, sector)
+    other = Section(section.name, section.base, parts)
+    return any(rule.broken(disk) for _, disk in cuts(other, sector, random.Random(1), RANDOM_SUBSETS // 10))
+
+
+def planted_faults(section: Section, sector: int) -> tuple[int, int]:
+    """How many of its flushes must not be left out, and how many neighbours of its parts must not be swapped."""
+    parts, flushes, swaps = section.parts, 0, 0
+    for number in range(len(parts) - 1):
+        before, (first, second), after = parts[:number], parts[number : number + 2], parts[number + 2 :]
+        flushes += is_bad(section, [*before, first + second, *after], sector)
+        swaps += is_bad(section, [*before, second, first, *after], sector)
+    return flushes, swaps
 
 
 # --- The same command again ------------------------------------------------------------------------------------------
@@ -300,13 +302,14 @@ def main() -> None:
             print(f"{section.name}: {why}: {how_often} disks", file=sys.stderr)
         repaired = next((other for other in found if other.name == "repair"), None)
         completed = complete(section, disks, image, repaired, sector) if not wrong else 0
-        flushes = len(section.parts) - 1
-        needed = sum(needs_flush(section, number, sector) for number in range(flushes))
+        pairs = len(section.parts) - 1
+        flushes, swaps = planted_faults(section, sector)
         print(f"counted: disks after a power cut during {section.name}, sectors of {sector} bytes | {count} | {sum(wrong.values())}")
-        writes = sum(len(part.writes) for part in section.parts)
+        writes = sum(len(part) for part in section.parts)
         print(f"{section.name}, sectors of {sector} bytes: {writes} writes in {len(section.parts)} parts, {count} disks after a cut, "
-              f"{sum(wrong.values())} bad, {completed} completed by the same command; {needed} of {flushes} flushes are needed")
-        assert needed, f"{section.name}: no flush is needed: the check sees nothing"
+              f"{sum(wrong.values())} bad, {completed} completed by the same command; of {pairs} flushes "
+              f"{flushes} must not be left out, of as many neighbours {swaps} not be swapped")
+        assert flushes and swaps, f"{section.name}: the check sees no planted fault"
     assert found, "no marks in the log"
     assert not bad
 
