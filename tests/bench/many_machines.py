@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbd
+from pairs import in_turns
 
 PROJECT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("GPTGROW_BUILD", str(PROJECT / "build/release"))
@@ -54,16 +55,6 @@ def quartiles(values: Sequence[float]) -> str:
 def report(name: str, unit: str, a: list[float], b: list[float], wanted: str = "") -> None:
     ratio = quartiles([x / y for x, y in zip(a, b, strict=True)])
     print(f"{name:34} {statistics.median(a):10.3f} {statistics.median(b):10.3f} {unit:6} {ratio}   {wanted}", flush=True)
-
-
-def in_turns(pairs: int, a: Callable[[], object], b: Callable[[], object]) -> tuple[list, list]:
-    """Who goes first changes, and one unmeasured run of each warms up."""
-    results: tuple[list, list] = ([], [])
-    a(), b()
-    for number in range(pairs):
-        for side, call in ((0, a), (1, b))[:: 1 if number % 2 else -1]:
-            results[side].append(call())
-    return results
 
 
 def sent_bytes() -> int:

@@ -21,11 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbd
+from pairs import in_turns
 
 PROJECT = Path(__file__).resolve().parents[2]
 PLUGIN = os.environ.get("GPTGROW_PLUGIN", str(PROJECT / "build/release/nbd-plugin/nbdkit-gptgrow-plugin.so"))
@@ -80,16 +80,6 @@ def report(name: str, unit: str, a: list[float], b: list[float], wanted: str) ->
     ratio = statistics.median(x / y for x, y in zip(a, b, strict=True))
     a_median, b_median = statistics.median(a), statistics.median(b)
     print(f"{name:34} {a_median:12.4f} {b_median:12.4f} {unit:5} {ratio:7.3f}   {wanted}", flush=True)
-
-
-def in_turns(pairs: int, a: Callable[[], object], b: Callable[[], object]) -> tuple[list, list]:
-    """Results of a and of b; who goes first changes, and one unmeasured run of each warms up."""
-    results: tuple[list, list] = ([], [])
-    a(), b()
-    for number in range(pairs):
-        for side, call in ((0, a), (1, b))[:: 1 if number % 2 else -1]:
-            results[side].append(call())
-    return results
 
 
 def sequential(image: Path, pairs: int) -> None:

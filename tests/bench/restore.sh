@@ -12,12 +12,8 @@ PATH=$PATH:/usr/sbin:/sbin
 rounds=${1:-10}
 shift || true
 metrics=${*:-file loop size memory}
-build=$(cd "$(dirname "$0")/../.." && pwd)/build/release
-gptgrow=${GPTGROW_COMMAND:-$build/cli/gptgrow}
-plugin=${GPTGROW_PLUGIN:-$build/nbd-plugin/nbdkit-gptgrow-plugin.so}
-for program in "$gptgrow" "$plugin"; do
-  [ -e "$program" ] || { echo "${0##*/}: no $program; build the release preset" >&2; exit 2; }
-done
+# shellcheck source=tests/bench/programs.sh
+. "$(dirname "$0")/programs.sh"
 
 work=$(mktemp -d)
 results=$work/results

@@ -52,6 +52,15 @@ def disk_sizes(image: Path, count: int = MACHINES, seed: int = 1) -> list[int]:
     return sorted(found)[:count]
 
 
+def make_image_and_zst(folder: Path, data_mib: int) -> Path:
+    """The image, in a folder of its own, with the same packed beside it, as a web server has it."""
+    image = folder / "files/image.raw"
+    image.parent.mkdir()
+    make_image(image, data_mib)
+    subprocess.run(["zstd", "-q", "-1", "-T0", image, "-o", image.with_suffix(".zst")], check=True)
+    return image
+
+
 def blank_disks(folder: Path, sizes: Sequence[int]) -> list[Path]:
     """Each with the table of another disk at its beginning and its end."""
     disks = []

@@ -6,7 +6,6 @@ last byte."""
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -67,10 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         folder = Path(name)
         nbdkit.keep_plugin(folder)
-        image = folder / "files/image.raw"
-        image.parent.mkdir()
-        machines.make_image(image, DATA_MIB)
-        subprocess.run(["zstd", "-q", "-1", "-T0", image, "-o", image.with_suffix(".zst")], check=True)
+        image = machines.make_image_and_zst(folder, DATA_MIB)
         servers.make_key(folder / "keys/keys.psk")
         machines.check_the_check(folder, image)
         sizes = machines.disk_sizes(image)

@@ -6,7 +6,6 @@ completes."""
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -67,10 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         folder = Path(name)
         nbdkit.keep_plugin(folder)
-        image = folder / "files/image.raw"
-        image.parent.mkdir()
-        machines.make_image(image, DATA_MIB)
-        subprocess.run(["zstd", "-q", "-1", image, "-o", image.with_suffix(".zst")], check=True)
+        image = machines.make_image_and_zst(folder, DATA_MIB)
         for name, way in (("http", http), ("nbds, gptgrow", partial(nbds, program="gptgrow")),
                           ("nbds, nbdcopy", partial(nbds, program="nbdcopy"))):
             way(folder, image, machines.blank_disks(folder, machines.disk_sizes(image, seed=2)))
