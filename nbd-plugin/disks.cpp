@@ -14,17 +14,17 @@ constexpr std::string_view kByName = "export";
 
 constexpr std::uint64_t kLargestSectorBytes = 4096;
 
-/// The digits of 2⁶³-1.
-constexpr std::size_t kLongestName = 19;
+/// As much of a name as a message shows: the digits of 2⁶³-1.
+constexpr std::size_t kShown = 19;
 
 std::uint64_t size_named(std::string_view name)
 {
   std::uint64_t size_bytes = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), size_bytes);
-  if (name.size() > kLongestName || name.starts_with('0') || error != std::errc() || end != name.data() + name.size())
+  if (name.starts_with('0') || error != std::errc() || end != name.data() + name.size())
     refuse("export name \"{}\": expected the size of the disk in bytes, in decimal digits, as blockdev --getsize64 "
            "says it",
-           name.size() > kLongestName ? std::string(name.substr(0, kLongestName)) + "..." : std::string(name));
+           std::string(name.substr(0, kShown)) + (name.size() > kShown ? "..." : ""));
   return size_bytes;
 }
 

@@ -174,8 +174,9 @@ class Server:
             yield Client(handle)
             handle.shutdown()
         except nbd.Error as why:
-            hang_up(handle)
             raise ServerError(self.said(before) or str(why)) from None
+        finally:
+            hang_up(handle)  # else the server does not end, and a test that fails hangs
 
 
 @dataclass(frozen=True)

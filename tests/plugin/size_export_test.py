@@ -89,6 +89,7 @@ def what_is_told(folder: Path, image: Path) -> None:
         assert exports == [str(own)], exports
         for name in HOSTILE:
             expect_refused(server, name)
+        assert 'default export ("") not permitted' in server.said(), "there is a default export"
         with server.connected(str(own + GIB)) as one, server.connected(str(own + GIB)) as other:
             assert one.handle.can_multi_conn() and one.read(own, 512) == other.read(own, 512)
     for arguments, reason in (
@@ -121,7 +122,7 @@ def memory_is_flat(folder: Path, image: Path, opens: int, seed: int) -> None:
         open_some(opens - opens // 5)
         after = memory_bytes(server.process.pid, "VmRSS")
         print(f"{opens} opens: {before >> 10} KiB after a fifth, {after >> 10} KiB after all")
-        assert os.environ.get("GPTGROW_SANITIZER") or after - before < 512 * KIB, "memory grows with the number of opens"
+        assert os.environ.get("GPTGROW_SANITIZER") or after - before < 128 * KIB, "memory grows with the number of opens"
 
 
 def memory_of_a_size(folder: Path, image: Path) -> None:
@@ -135,7 +136,8 @@ def memory_of_a_size(folder: Path, image: Path) -> None:
             peaks.append(memory_bytes(server.process.pid, "VmHWM"))
     each = (peaks[1] - peaks[0]) / CLIENTS
     print(f"{CLIENTS} sizes at once: {each / KIB:.1f} KiB each")
-    assert os.environ.get("GPTGROW_SANITIZER") or each <= 64 * KIB
+    # Those of one size share it: else there is no difference.
+    assert os.environ.get("GPTGROW_SANITIZER") or 4 * KIB <= each <= 64 * KIB
 
 
 def main() -> None:
