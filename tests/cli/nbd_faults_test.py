@@ -18,6 +18,13 @@ from restored import GPTGROW, TESTS, valid_guid
 SERVER = TESTS / "nbd/server.py"
 GROWN = 24 << 20
 STALLED = 60
+LISTENS = 0x10000  # __SO_ACCEPTCON
+
+
+def is_listening(path: Path) -> bool:
+    """The socket is there before anybody listens on it."""
+    sockets = (line.split() for line in Path("/proc/net/unix").read_text().splitlines())
+    return any(words[-1] == str(path) and int(words[3], 16) & LISTENS for words in sockets if len(words) == 8)
 
 
 class Served:
@@ -31,7 +38,7 @@ class Served:
 
     def __enter__(self) -> "Served":
         self.process = subprocess.Popen(self.command)
-        while not self.socket.exists():
+        while not is_listening(self.socket):
             assert self.process.poll() is None, self.command
             time.sleep(0.01)
         return self
