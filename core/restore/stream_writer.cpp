@@ -13,7 +13,7 @@ namespace gptgrow {
 namespace {
 
 constexpr std::size_t kWriters = 4;
-constexpr std::size_t kBuffers = 16;
+constexpr std::size_t kBuffers = 8;
 
 }  // namespace
 

@@ -20,7 +20,7 @@ namespace gptgrow {
 namespace {
 
 constexpr std::uint64_t kPrefetchBytes = 8 * 1024 * 1024;
-constexpr int kPipeBytes = 1024 * 1024;
+constexpr int kPipeBytes = 256 * 1024;  // stays in a processor's cache, and no end waits long for the other's turn
 constexpr int kLookForStopMilliseconds = 200;
 
 class FileInput : public Input {
