@@ -54,7 +54,7 @@ Exit run_extend(const ExtendCommand& options)
   // There is no option that would allow less: what is missing keeps the end from being moved.
   reading.policy.truncated = Truncated::allow;
   const auto [disk, target] = open_in_place(options, Others::in_partitions);
-  const RepairPlan plan = plan_extension(*disk, reading);
+  const RepairPlan plan = plan_in_place(*disk, reading);
   if (target && target->has_partitions_in_use())
     check_kernel_agrees(*disk, kernel_partitions(*target), plan);
   const SlotContents inside = contents(*disk, plan);

@@ -82,7 +82,7 @@ RepairPlan plan(const RepairCommand& options, const Source& disk)
   if (const auto* from = std::get_if<FromImage>(&options.mode))
     return plan_repair_from_image(disk, *open_source(from->image, reading.format), reading, from->slots, from->grown);
   const auto* move = std::get_if<Move>(&options.mode);
-  return plan_repair_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
+  return plan_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
 }
 
 void show(const RepairCommand& options, const RepairPlan& plan)

@@ -41,7 +41,7 @@ std::uint64_t Header::array_sectors() const
 std::uint32_t Header::computed_header_crc32() const
 {
   std::vector<std::byte> header(sector_.begin(), sector_.begin() + header_size_bytes());
-  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, kHeaderCrc32Offset, 0);
   return crc32(header);
 }
 

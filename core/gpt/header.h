@@ -13,6 +13,9 @@ namespace gptgrow {
 /// The primary header's place. The backup header's is the last LBA.
 inline constexpr Lba kPrimaryLba{1};
 
+/// The place of HeaderCRC32 in a header.
+inline constexpr std::size_t kHeaderCrc32Offset = 16;
+
 /// The largest partition entry array that is read, in bytes.
 inline constexpr std::uint64_t kMaxArraySizeBytes = std::uint64_t{16} << 20;
 
@@ -26,7 +29,7 @@ public:
   bool has_signature() const;  // Signature is "EFI PART"
   std::uint32_t revision() const { return get_field<std::uint32_t>(sector_, 8); }
   std::uint32_t header_size_bytes() const { return get_field<std::uint32_t>(sector_, 12); }
-  std::uint32_t header_crc32() const { return get_field<std::uint32_t>(sector_, 16); }
+  std::uint32_t header_crc32() const { return get_field<std::uint32_t>(sector_, kHeaderCrc32Offset); }
   Lba my_lba() const { return lba(24); }
   Lba alternate_lba() const { return lba(32); }
   Lba first_usable_lba() const { return lba(40); }
@@ -52,7 +55,7 @@ public:
   void set_array_crc32(std::uint32_t value) { put_field(bytes(), 88, value); }
 
   /// Sets HeaderCRC32. Call it after the other setters, on a header that has no problems().
-  void seal() { put_field(bytes(), 16, computed_header_crc32()); }
+  void seal() { put_field(bytes(), kHeaderCrc32Offset, computed_header_crc32()); }
 
 private:
   std::span<std::byte> bytes() { return sector_; }

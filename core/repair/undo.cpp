@@ -3,6 +3,7 @@
 
 #include "core/compare/named_fields.h"
 #include "core/error.h"
+#include "core/repair/writes.h"
 #include "core/target/durable_file.h"
 
 #include <algorithm>
@@ -17,6 +18,9 @@ constexpr std::string_view kCrcKey = "crc32 0x";
 
 /// Two arrays at most as large as arrays may be, twice in hex, with room for the rest.
 constexpr std::uint64_t kMaxFileSizeBytes = 16 * kMaxArraySizeBytes;
+
+/// More than any plan has.
+constexpr std::size_t kMaxWrites = 64;
 
 std::uint32_t crc32_of(std::string_view text)
 {
@@ -68,6 +72,44 @@ private:
   std::string_view rest_;
 };
 
+using Bytes = std::span<const std::byte>;
+
+/// Calls `use` with each unit of the place of `write`: its offset in there, and a function that cuts it out.
+template <typename Use>
+void for_each_unit(const Write& write, Use use)
+{
+  for (std::size_t at = 0; at < write.after.size(); at += kAtomicBytes)
+    use(at, [&](Bytes bytes) { return bytes.subspan(at, std::min(kAtomicBytes, bytes.size() - at)); });
+}
+
+/// Each unit of a place must be what it was before or after one of the writes there.
+void check_is_known(const Source& disk, const Undo& undo, const Write& place)
+{
+  const std::vector<std::byte> now = read_bytes(disk, place.range());
+  for_each_unit(place, [&](std::size_t at, auto unit) {
+    const auto is_known = [&](const Write& write) {
+      return write.range() == place.range() &&
+             (std::ranges::equal(unit(now), unit(write.before)) || std::ranges::equal(unit(now), unit(write.after)));
+    };
+    if (std::ranges::none_of(undo.writes, is_known))
+      refuse("{}: {}: byte {} and on hold neither what repair wrote nor what was there before: the undo file is of "
+             "another disk, or the table was changed since; nothing is written",
+             disk.name(), place.what, place.offset + at);
+  });
+}
+
+/// Whether a unit is what `write` made of it.
+bool has_begun(const Source& disk, const Write& write)
+{
+  const std::vector<std::byte> now = read_bytes(disk, write.range());
+  bool begun = false;
+  for_each_unit(write, [&](std::size_t, auto unit) {
+    begun = begun ||
+            (std::ranges::equal(unit(now), unit(write.after)) && !std::ranges::equal(unit(now), unit(write.before)));
+  });
+  return begun;
+}
+
 }  // namespace
 
 void save_undo(const std::string& path, const Undo& undo)
@@ -102,6 +144,8 @@ Undo load_undo(const std::string& path)
   while (!parser.at_end()) {
     const std::string_view write = parser.value("write");
     const std::size_t space = std::min(write.find(' '), write.size());
+    if (undo.writes.size() == kMaxWrites)
+      refuse("{}: more than {} writes", path, kMaxWrites);
     Write& added = undo.writes.emplace_back();
     added.offset = parser.number(write.substr(0, space));
     added.what = write.substr(std::min(space + 1, write.size()));
@@ -122,23 +166,15 @@ std::vector<Write> plan_undo(const Source& disk, const Undo& undo)
   if (disk.size_bytes() != undo.disk_size_bytes)
     refuse("{}: {} bytes, the undo file is of a disk of {}: nothing is written", disk.name(), disk.size_bytes(),
            undo.disk_size_bytes);
-  std::vector<Write> writes;
-  for (const Write& write : undo.writes) {
-    std::vector<std::byte> now(write.after.size());
-    disk.read(write.offset, now);
-    for (std::size_t at = 0; at < now.size(); at += kAtomicBytes) {
-      const std::size_t size = std::min(kAtomicBytes, now.size() - at);
-      const auto part = [&](const std::vector<std::byte>& bytes) { return std::span(bytes).subspan(at, size); };
-      if (!std::ranges::equal(part(now), part(write.before)) && !std::ranges::equal(part(now), part(write.after)))
-        refuse("{}: {}: byte {} and on hold neither what repair wrote nor what was there before: the undo file is of "
-               "another disk, or the table was changed since; nothing is written",
-               disk.name(), write.what, write.offset + at);
-    }
-    if (now != write.before)
-      writes.push_back({write.what, write.offset, std::move(now), write.before});
-  }
-  std::ranges::reverse(writes);
-  return writes;
+  for (const Write& write : undo.writes)
+    check_is_known(disk, undo, write);
+  // What had not begun is left out: it would hurt what is still valid.
+  const auto last = std::find_if(undo.writes.rbegin(), undo.writes.rend(),
+                                 [&](const Write& write) { return has_begun(disk, write); });
+  Writes writes(disk);
+  for (auto write = last; write != undo.writes.rend(); ++write)
+    writes.add(write->what, write->offset, write->before);
+  return writes.take();
 }
 
 }  // namespace gptgrow

@@ -7,7 +7,7 @@
 //   write 512 primary header        byte offset, name
 //   before 4546...                  hex
 //   after 4546...
-//   ... more writes, in the order in which they were done
+//   ... more writes, in the order in which they were done, a place perhaps twice
 //   crc32 0x1234abcd                of every byte before this line
 #pragma once
 

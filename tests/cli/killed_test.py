@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """repair --apply, killed for real at moments spread over its whole run: a valid table that names the same partitions
 is left, the undo file is whole or there is none, and the same command completes the repair. extend --apply, killed at each
-write and each flush: the same, but where the primary table is damaged then, its message says what makes it whole first.
+write and each flush, of disks of each class: the same command makes of what is left what it makes when it is not killed, to the
+last byte, and what was saved makes of it what it was.
 
 A kill cannot tear a write; the unit tests of repair do that."""
 
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -26,13 +29,12 @@ ROUNDS = 100
 SECTOR = 512
 
 
-def partitions(path, lba):
+def partitions(path, lba, sector=SECTOR):
     """What a valid table at this LBA names, or None."""
-    sector = catalogue.read_at(path, lba * SECTOR, SECTOR)
-    header = gpt.Header(sector)
+    header = gpt.Header(catalogue.read_at(path, lba * sector, sector))
     if not header.has_signature or header.header_crc32 != header.computed_crc32() or header.my_lba != lba:
         return None
-    array = catalogue.read_at(path, header.partition_entry_lba * SECTOR, header.array_size)
+    array = catalogue.read_at(path, header.partition_entry_lba * sector, header.array_size)
     if gpt.zlib.crc32(array) != header.partition_entry_array_crc32:
         return None
     count, size = header.number_of_partition_entries, header.size_of_partition_entry
@@ -54,62 +56,90 @@ def gptgrow(*arguments):
     return subprocess.run([GPTGROW, *arguments], capture_output=True, text=True)
 
 
-def extend_killed_at(call, disk, undo):
-    """Whether it was killed: there may be no such call."""
-    undo.unlink(missing_ok=True)
-    done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=pwrite64,fsync",
-                           "-e", f"inject=pwrite64,fsync:signal=KILL:when={call}",
-                           GPTGROW, "extend", disk, "last", "--apply", "--save-undo", undo], capture_output=True, text=True)
-    assert done.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), done.stderr
-    return done.returncode != 0
+@dataclass
+class Disk:
+    """What is extended: an image of the catalogue, how much larger its disk is, and which of its bytes are damaged."""
+
+    image: str
+    grown_by: int = 0
+    flipped: tuple[int, ...] = ()
+    slot: str = "last"
 
 
-def complete(disk, folder):
-    done = gptgrow("extend", disk, "last", "--apply", "--save-undo", folder / f"undo-{os.urandom(8).hex()}")
-    if done.returncode == 2:
-        assert "repair --relocate makes it whole" in done.stderr, done.stderr
-        assert gptgrow("repair", disk, "--relocate", "--apply", "--save-undo", folder / "undo-relocated").returncode == 0
-        (folder / "undo-relocated").unlink()
-        return complete(disk, folder)
-    assert done.returncode == 0, done.stderr
-    return disk.read_bytes()
+DISKS = [
+    Disk("unused-slots-junk-512"),
+    Disk("unused-slots-junk-512", 2 << 20, slot="6"),
+    Disk("unused-slots-junk-512", 2 << 20, (512 + 40,)),
+    Disk("unused-slots-junk-512", 5 * 512, (1024 + 60,)),
+    Disk("backup-reserved-512", 0, (1024 + 60,)),
+    Disk("backup-other-array-512"),
+    Disk("backup-other-array-4096", 2 << 20),
+    Disk("longer-with-data-4096"),
+    Disk("hybrid-whole-second-512", 2 << 20),
+]
 
 
-def extend_killed(folder, size):
-    before, disk, undo = (folder / name for name in ("before", "disk", "undo"))
-    before.unlink(missing_ok=True)
-    catalogue.CATALOGUE["unused-slots-junk-512"].make(before)
-    is_larger = size != before.stat().st_size
-    os.truncate(before, size)
+def extend(disk, slot, undo, *prefix):
+    return subprocess.run([*prefix, GPTGROW, "extend", disk, slot, "--apply", "--save-undo", undo], capture_output=True, text=True)
+
+
+def killed_at(call):
+    return ["strace", "-f", "-o", "/dev/null", "-e", "trace=pwrite64,fsync", "-e", f"inject=pwrite64,fsync:signal=KILL:when={call}"]
+
+
+def extend_killed(folder, number, what):
+    """How many kills of one disk, and how many different disks they left."""
+    before, disk, undo, again = (folder / f"{number}-{name}" for name in ("before", "disk", "undo", "again"))
+    catalogue.CATALOGUE[what.image].make(before)
+    sector = int(what.image.rsplit("-", 1)[1])
+    old_size = before.stat().st_size
+    os.truncate(before, old_size + what.grown_by)
+    for offset in what.flipped:
+        catalogue.flip(before, offset)
+    size = before.stat().st_size
+    lbas = {1, size // sector - 1, old_size // sector - 1, gpt.Header(catalogue.read_at(before, sector, sector)).alternate_lba}
+    places = [lba for lba in lbas if lba < size // sector]
     shutil.copy(before, disk)
-    extended = complete(disk, folder)
-    wanted = (partitions(before, 1), partitions(disk, 1))
+    done = extend(disk, what.slot, again)
+    assert done.returncode == 0, f"{what}: {done.stderr}"
+    again.unlink()
+    extended, original = disk.read_bytes(), before.read_bytes()
+    assert extended != original, what
+    wanted = [table for each in (before, disk) for table in (partitions(each, lba, sector) for lba in places) if table]
     states, call = set(), 0
     while True:
         call += 1
         shutil.copy(before, disk)
-        if not extend_killed_at(call, disk, undo):
+        undo.unlink(missing_ok=True)
+        done = extend(disk, what.slot, undo, *killed_at(call))
+        assert done.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), done.stderr
+        if done.returncode == 0:
             assert disk.read_bytes() == extended
             break
         left = disk.read_bytes()
+        if left in states:
+            continue
         states.add(left)
-        assert partitions(disk, 1) in wanted or partitions(disk, size // SECTOR - 1) in wanted, f"no valid table after {call}"
-        if left != before.read_bytes():
-            shutil.copy(disk, folder / "undone")
-            assert gptgrow("repair", folder / "undone", "--undo", undo, "--apply").returncode == 0
-            assert (folder / "undone").read_bytes() == before.read_bytes(), "not what it was before"
-        again = complete(disk, folder)
-        # A disk does not know any more of the backup that it has left.
-        assert again == extended or is_larger, f"another disk after {call}"
-        assert partitions(disk, 1) == partitions(disk, size // SECTOR - 1) == wanted[1], f"not extended after {call}"
-    print(f"{call - 1} kills, {len(states)} states of a disk of {size} bytes")
-    assert len(states) >= (8 if is_larger else 5), "it was not killed between all of its writes"
+        assert any(partitions(disk, lba, sector) in wanted for lba in places), f"{what}: no valid table after {call}"
+        if left != original:
+            shutil.copy(disk, again)
+            assert gptgrow("repair", again, "--undo", undo, "--apply").returncode == 0
+            assert again.read_bytes() == original, f"{what}: not what it was before, after {call}"
+            again.unlink()
+        done = extend(disk, what.slot, again)
+        assert done.returncode == 0, f"{what}: not completed after {call}: {done.stderr}"
+        assert disk.read_bytes() == extended, f"{what}: another disk after {call}"
+        again.unlink(missing_ok=True)
+    assert len(states) >= 5, f"{what}: it was not killed between all of its writes"
+    return call - 1, len(states)
 
 
 def main():
-    with tempfile.TemporaryDirectory(dir=scratch_parent()) as folder:
-        for size in (2 << 20, 4 << 20):
-            extend_killed(Path(folder), size)
+    with tempfile.TemporaryDirectory(dir=scratch_parent()) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = [pool.submit(extend_killed, Path(folder), number, what) for number, what in enumerate(DISKS)]
+        kills, states = (sum(counts) for counts in zip(*(each.result() for each in waiting)))
+        print(f"counted: kills of an extension, {len(DISKS)} classes of disks, completed by the same command | {kills} | 0")
+        print(f"{kills} kills of an extension left {states} different disks")
     with tempfile.TemporaryDirectory() as folder:
         image, damaged, disk, undo = (Path(folder) / name for name in ("image", "damaged", "disk", "undo"))
         catalogue.CATALOGUE["unused-slots-junk-512"].make(image)

@@ -27,7 +27,7 @@ std::string refusal(const std::vector<KernelPartition>& kernel)
 {
   const MemorySource disk(disk_bytes());
   try {
-    check_kernel_agrees(disk, kernel, plan_extension(disk, {.extend = SlotToExtend{}}));
+    check_kernel_agrees(disk, kernel, plan_in_place(disk, {.extend = SlotToExtend{}}));
   } catch (const Error& e) {
     return e.what();
   }
@@ -39,21 +39,21 @@ std::string refusal(const std::vector<KernelPartition>& kernel)
 TEST_CASE("A partition is extended to the end of its disk, and the end of the table goes there")
 {
   const MemorySource disk(disk_bytes());
-  const RepairPlan plan = plan_extension(disk, {.extend = SlotToExtend{3}});
+  const RepairPlan plan = plan_in_place(disk, {.extend = SlotToExtend{3}});
   // LastUsableLBA is 700 - 34.
   CHECK(plan.extension == Extension{3, Lba{200}, Lba{399}, Lba{663}});
   CHECK(extended_range(plan) == ByteRange{200 * 512, 464 * 512});
   std::vector<std::string> order;
   for (const auto& write : plan.writes)
     order.push_back(write.what);
-  CHECK(order == std::vector<std::string>{"backup array", "backup header", "primary array", "primary header", "MBR",
-                                          "old backup array", "old backup header"});
+  CHECK(order == std::vector<std::string>{"backup header", "backup array", "MBR", "old backup array",
+                                          "old backup header", "backup header", "primary array", "primary header"});
 }
 
 TEST_CASE("An old backup in a partition is not made zeros")
 {
   const TestDisk disk{.sectors = 700, .entries = {{1, 48, 99, 1}, {3, 200, 511, 3}}};
-  CHECK_THROWS_WITH(plan_extension(MemorySource(disk.bytes()), {.extend = SlotToExtend{}}),
+  CHECK_THROWS_WITH(plan_in_place(MemorySource(disk.bytes()), {.extend = SlotToExtend{}}),
                     ContainsSubstring("left behind, at byte 245248, lies in a partition"));
 }
 
@@ -72,7 +72,7 @@ TEST_CASE("While partitions are in use, the kernel must have those of the table"
   CHECK_THAT(refusal({first, partition(3, 200, 465)}), ContainsSubstring("the kernel has partition 3"));
   CHECK_THAT(refusal({third, partition(4, 663, 1)}), ContainsSubstring("would grow into /dev/sdb4"));
   CHECK(refusal({third, partition(4, 664, 2)}).empty());
-  CHECK_THAT(refusal({third, partition(4, 33, 1)}), ContainsSubstring("the primary array would be at byte 1024"));
+  CHECK_THAT(refusal({third, partition(4, 20, 1)}), ContainsSubstring("the primary array would be at byte 1024"));
   CHECK_THAT(refusal({third, partition(4, 667, 1)}), ContainsSubstring("the backup array would be"));
   CHECK_THAT(refusal({third, partition(4, 666, 30)}), ContainsSubstring("the kernel uses another table"));
 }
