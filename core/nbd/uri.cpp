@@ -24,7 +24,8 @@ private:
   std::string uri_;
 };
 
-/// Messages name the server, and nobody shall read a password there.
+}  // namespace
+
 void check_no_password(const std::string& uri)
 {
   const std::size_t authority = uri.find("//") + 2;
@@ -37,8 +38,6 @@ void check_no_password(const std::string& uri)
         "tls-psk-file=FILE",
         uri.substr(0, authority));
 }
-
-}  // namespace
 
 std::shared_ptr<const Source> open_server(const std::string& uri)
 {

@@ -18,6 +18,9 @@ inline bool is_uri(std::string_view name)
   return std::ranges::any_of(schemes, [&](std::string_view scheme) { return name.starts_with(scheme); });
 }
 
+/// Messages name the server, and nobody shall read a password there: throws Error, without it. Precondition: is_uri().
+void check_no_password(const std::string& uri);
+
 /// Connects to the server at `uri`. Throws Error for what cannot be a URI, or has a password in it, and where nobody answers.
 std::shared_ptr<const Source> open_server(const std::string& uri);
 

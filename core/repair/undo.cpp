@@ -112,7 +112,7 @@ bool has_begun(const Source& disk, const Write& write)
 
 }  // namespace
 
-void save_undo(const std::string& path, const Undo& undo)
+std::string undo_text(const Undo& undo)
 {
   std::string text =
       fmt::format("{}disk_size_bytes {}\nsector_size_bytes {}\n", kMagic, undo.disk_size_bytes, undo.sector_size_bytes);
@@ -120,15 +120,11 @@ void save_undo(const std::string& path, const Undo& undo)
     text += fmt::format("write {} {}\nbefore {}\nafter {}\n", write.offset, write.what, to_hex(write.before),
                         to_hex(write.after));
   text += fmt::format("{}{:08x}\n", kCrcKey, crc32_of(text));
-
-  if (!write_new_file(path, text))
-    refuse("{}: exists; an undo file is never overwritten", path);
+  return text;
 }
 
-Undo load_undo(const std::string& path)
+Undo parse_undo(const std::string& path, std::string_view text)
 {
-  const std::string file = read_file(path, kMaxFileSizeBytes);
-  const std::string_view text = file;
   if (!text.starts_with(kMagic))
     refuse("{}: no undo file: does not begin with \"gptgrow undo 1\"", path);
   const std::size_t end = text.rfind(kCrcKey);
@@ -159,6 +155,17 @@ Undo load_undo(const std::string& path)
              added.before.size(), added.after.size(), undo.disk_size_bytes);
   }
   return undo;
+}
+
+void save_undo(const std::string& path, const Undo& undo)
+{
+  if (!write_new_file(path, undo_text(undo)))
+    refuse("{}: exists; an undo file is never overwritten", path);
+}
+
+Undo load_undo(const std::string& path)
+{
+  return parse_undo(path, read_file(path, kMaxFileSizeBytes));
 }
 
 std::vector<Write> plan_undo(const Source& disk, const Undo& undo)

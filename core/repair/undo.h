@@ -27,6 +27,10 @@ void save_undo(const std::string& path, const Undo& undo);
 /// Throws Error when the file is damaged, cut off, or no undo file.
 Undo load_undo(const std::string& path);
 
+/// What is in such a file. `path` is for messages.
+std::string undo_text(const Undo& undo);
+Undo parse_undo(const std::string& path, std::string_view text);
+
 /// The writes that put back what was before, last write first. Throws Error when `disk` has another size, or holds
 /// anything but what was before or after a write, in units of 512 bytes: a repair that was cut off can be undone too.
 std::vector<Write> plan_undo(const Source& disk, const Undo& undo);

@@ -57,7 +57,7 @@ std::uint64_t ProgressMap::missing_end(std::uint64_t offset) const
   return next == done_.end() ? identity_.size_bytes : next->lower();
 }
 
-void save_map(const std::string& path, const ProgressMap& map)
+std::string map_text(const ProgressMap& map)
 {
   const RestoreIdentity& identity = map.identity_;
   const Json json{{"id", identity.id},
@@ -82,24 +82,17 @@ void save_map(const std::string& path, const ProgressMap& map)
     end = interval.upper();
   }
   line(end, identity.size_bytes, '?');
-  replace_file(path, text);
+  return text;
 }
 
-std::optional<ProgressMap> load_map(const std::string& path)
+ProgressMap parse_map(const std::string& path, std::string text)
 {
-  std::istringstream text;
-  try {
-    text.str(read_file(path, kMaxFileSizeBytes));
-  } catch (const std::system_error& e) {
-    if (e.code() == std::errc::no_such_file_or_directory)
-      return std::nullopt;
-    throw;
-  }
+  std::istringstream lines(std::move(text));
   std::optional<ProgressMap> map;
   std::string line;
   bool status_was_read = false;
   std::uint64_t expected = 0;
-  for (unsigned number = 1; std::getline(text, line); ++number) {
+  for (unsigned number = 1; std::getline(lines, line); ++number) {
     if (line.starts_with(kKey) && !map)
       map.emplace(identity_of(path, std::string_view(line).substr(kKey.size())));
     if (line.empty() || line[0] == '#')
@@ -124,7 +117,21 @@ std::optional<ProgressMap> load_map(const std::string& path)
     refuse("{}: no map of a restore: no line begins with \"{}\"", path, kKey);
   if (expected != map->identity().size_bytes)
     refuse("{}: damaged or cut off: it ends at byte {}, expected {}", path, expected, map->identity().size_bytes);
-  return map;
+  return *std::move(map);
+}
+
+void save_map(const std::string& path, const ProgressMap& map)
+{
+  replace_file(path, map_text(map));
+}
+
+std::optional<ProgressMap> load_map(const std::string& path)
+try {
+  return parse_map(path, read_file(path, kMaxFileSizeBytes));
+} catch (const std::system_error& e) {
+  if (e.code() == std::errc::no_such_file_or_directory)
+    return std::nullopt;
+  throw;
 }
 
 }  // namespace gptgrow

@@ -43,7 +43,7 @@ public:
   std::uint64_t missing_end(std::uint64_t offset) const;
 
 private:
-  friend void save_map(const std::string&, const ProgressMap&);
+  friend std::string map_text(const ProgressMap&);
 
   RestoreIdentity identity_;
   boost::icl::interval_set<std::uint64_t> done_;
@@ -65,5 +65,9 @@ void save_map(const std::string& path, const ProgressMap& map);
 
 /// Throws Error when the file is no map of a restore, or damaged; none when there is no file.
 std::optional<ProgressMap> load_map(const std::string& path);
+
+/// What is in such a file. `path` is for messages.
+std::string map_text(const ProgressMap& map);
+ProgressMap parse_map(const std::string& path, std::string text);
 
 }  // namespace gptgrow
