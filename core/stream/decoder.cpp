@@ -30,9 +30,10 @@ public:
   /// The next bytes; empty at the end. They stay until the next call.
   std::span<std::byte> next()
   {
-    const std::size_t count = read_more_(buffer_);
+    const std::span<std::byte> buffer(buffer_.get(), kBufferBytes);
+    const std::size_t count = read_more_(buffer);
     offset_ += count;
-    return std::span(buffer_).first(count);
+    return buffer.first(count);
   }
 
   [[noreturn]] void refuse_damaged(Compression compression, std::uint64_t at, std::string_view why) const
@@ -53,7 +54,7 @@ public:
 private:
   std::string name_;
   ReadMore read_more_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(kBufferBytes);
+  std::unique_ptr<std::byte[]> buffer_ = std::make_unique_for_overwrite<std::byte[]>(kBufferBytes);
   std::uint64_t offset_ = 0;
 };
 
