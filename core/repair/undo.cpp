@@ -56,6 +56,8 @@ public:
 
   std::vector<std::byte> bytes(std::string_view hex) const
   {
+    if (hex.size() % 2 != 0)
+      refuse("{}: {} hex digits, expected two for each byte", path_, hex.size());
     std::vector<std::byte> result(hex.size() / 2);
     for (std::size_t i = 0; i < result.size(); ++i) {
       unsigned value = 0;
@@ -110,6 +112,20 @@ bool has_begun(const Source& disk, const Write& write)
   return begun;
 }
 
+/// What a repair writes twice, it writes in the same place: a header, unsealed and sealed.
+void check_apart(const std::string& path, const Undo& undo)
+{
+  std::vector<ByteRange> places;
+  for (const Write& write : undo.writes)
+    places.push_back(write.range());
+  std::ranges::sort(places);
+  const auto [same, end] = std::ranges::unique(places);
+  places.erase(same, end);
+  const auto twice = std::ranges::adjacent_find(places, overlap);
+  if (twice != places.end())
+    refuse("{}: two writes at bytes {} and {}, expected none on another one", path, twice[0].offset, twice[1].offset);
+}
+
 }  // namespace
 
 std::string undo_text(const Undo& undo)
@@ -136,7 +152,10 @@ Undo parse_undo(const std::string& path, std::string_view text)
   Parser parser(path, text.substr(0, end).substr(kMagic.size()));
   Undo undo;
   undo.disk_size_bytes = parser.number(parser.value("disk_size_bytes"));
-  undo.sector_size_bytes = static_cast<std::uint32_t>(parser.number(parser.value("sector_size_bytes")));
+  const std::uint64_t sector_size_bytes = parser.number(parser.value("sector_size_bytes"));
+  if (sector_size_bytes != 512 && sector_size_bytes != 4096)
+    refuse("{}: sector_size_bytes {}, expected 512 or 4096", path, sector_size_bytes);
+  undo.sector_size_bytes = static_cast<std::uint32_t>(sector_size_bytes);
   while (!parser.at_end()) {
     const std::string_view write = parser.value("write");
     const std::size_t space = std::min(write.find(' '), write.size());
@@ -154,6 +173,7 @@ Undo parse_undo(const std::string& path, std::string_view text)
       refuse("{}: write at byte {}: {} bytes before, {} after, on a disk of {}", path, added.offset,
              added.before.size(), added.after.size(), undo.disk_size_bytes);
   }
+  check_apart(path, undo);
   return undo;
 }
 

@@ -24,7 +24,7 @@ struct Undo {
 /// Writes a new file, durable with its name when this returns. Throws Error when `path` exists.
 void save_undo(const std::string& path, const Undo& undo);
 
-/// Throws Error when the file is damaged, cut off, or no undo file.
+/// Throws Error when the file is damaged, cut off, no undo file, or one that no repair has written.
 Undo load_undo(const std::string& path);
 
 /// What is in such a file. `path` is for messages.
