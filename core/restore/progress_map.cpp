@@ -23,8 +23,15 @@ RestoreIdentity identity_of(const std::string& path, std::string_view text)
 {
   try {
     const Json json = Json::parse(text);
-    RestoreIdentity identity{json.at("id"), json.at("image"), json.at("size_bytes"), json.at("table_crc32"),
-                             json.at("free_space")};
+    // The library would make a number of anything.
+    const auto number = [&](const char* key, std::uint64_t most) {
+      const Json& value = json.at(key);
+      if (!value.is_number_unsigned() || value > most)
+        refuse("{}: damaged: {} {}, expected a number up to {}", path, key, value.dump(), most);
+      return value.get<std::uint64_t>();
+    };
+    RestoreIdentity identity{json.at("id"), json.at("image"), number("size_bytes", kMaxDiskSizeBytes),
+                             static_cast<std::uint32_t>(number("table_crc32", UINT32_MAX)), json.at("free_space")};
     if (identity.id.size() != kIdLength)
       refuse("{}: damaged: an id of {} characters, expected {}", path, identity.id.size(), kIdLength);
     return identity;
