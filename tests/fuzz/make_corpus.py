@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes the fixed seed corpora of the fuzzers into a directory each: make_corpus.py DIR
+"""Writes what fuzzers begin with into a directory each: make_corpus.py DIR
 
-DIR/plan: 8 bytes of size, a byte of options (plan_fuzzer.cpp says which) and a small image. DIR/stream: 4 bytes of the
-target's size and such an image, as it is and packed by each packer, in one part and in two. DIR/format: files that qemu-img
-makes, of the kinds and in the form that format_fuzzer.cpp says.
+DIR/plan: small images, with sizes and options. DIR/stream: such images as they are, packed by each packer, in one part and in
+two, and for the fuzzer to pack. DIR/format: files that qemu-img makes. Each in the form that the fuzzer's source says. What they
+find beyond that is in corpus, which git keeps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def small(sector_size: int, **knobs) -> Disk:
         1: gpt.Entry(BASIC_DATA, guid("one"), 8, 9),
         3: gpt.Entry(BASIC_DATA, guid("three"), 10, 12),
     }
-    return Disk(**{"sector_size": sector_size, "last_lba": 20, "entry_count": 4, "entries": entries, **knobs})
+    return Disk(**{"sector_size": sector_size, "last_lba": 20, "entry_count": 4, "entries": entries, "data": [], **knobs})
 
 
 IMAGES = {
@@ -42,6 +42,16 @@ IMAGES = {
     "usable-late": small(512, first_usable_lba=10),
 }
 OPTIONS = {"grow": (1 << 20, RELATIVE), "own": (0, RELATIVE | MEND_CRCS), "shrink": (18 * 512, 2), "backup": (1 << 40, 1)}
+
+
+BLOCK = 512
+
+
+def pieces(file: bytes) -> bytes:
+    """Of the first 64 blocks that are not zeros."""
+    blocks = [at for at in range(0, len(file), BLOCK) if any(file[at : at + BLOCK])]
+    return struct.pack("<I", len(file)) + b"".join(
+        struct.pack("<IH", at, len(file[at : at + BLOCK])) + file[at : at + BLOCK] for at in blocks[:64])
 
 
 PACKERS = (["gzip", "-n"], ["bzip2"], ["xz"], ["zstd", "-q", "--check"], ["lz4", "-q", "-c"])
@@ -62,14 +72,6 @@ FORMATS = {
     "vmdk": (4, "vmdk", ""), "vmdk-stream": (4, "vmdk", "subformat=streamOptimized"),
     "vmdk-flat": (4, "vmdk", "subformat=monolithicFlat"), "vmdk-split": (4, "vmdk", "subformat=twoGbMaxExtentSparse"),
 }
-BLOCK = 512
-
-
-def pieces(file: bytes) -> bytes:
-    """Of the first 64 blocks that are not zeros."""
-    blocks = [at for at in range(0, len(file), BLOCK) if any(file[at : at + BLOCK])]
-    return struct.pack("<I", len(file)) + b"".join(
-        struct.pack("<IH", at, len(file[at : at + BLOCK])) + file[at : at + BLOCK] for at in blocks[:64])
 
 
 def make_formats(folder: Path, scratch: Path) -> None:
@@ -99,12 +101,14 @@ def main() -> None:
                 image = path.read_bytes()
                 for option_name, (size, flags) in OPTIONS.items():
                     name = "-".join(filter(None, (image_name, damage, option_name)))
-                    (plan / name).write_bytes(struct.pack("<QB", size, flags) + image)
+                    (plan / name).write_bytes(struct.pack("<QB", size, flags) + pieces(image))
                 if damage == "no-primary":
                     continue
-                for number, (how, file) in enumerate(packed(image)):
-                    size = (len(image), 500_000, len(image) - disk.sector_size * 4)[number % 3]
-                    (stream / "-".join(filter(None, (image_name, damage, how)))).write_bytes(struct.pack("<I", size) + file)
+                files = [(how, 0, file) for how, file in packed(image)]
+                files += [(f"by-{number}", number, pieces(image)) for number in range(1, len(PACKERS) + 1)]
+                for number, (how, made, file) in enumerate(files):
+                    size = (len(image), 100_000, len(image) - disk.sector_size * 4)[number % 3]
+                    (stream / "-".join(filter(None, (image_name, damage, how)))).write_bytes(struct.pack("<BI", made, size) + file)
 
 
 main()

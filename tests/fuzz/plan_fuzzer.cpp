@@ -1,41 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Any bytes as an image, any size and options: either refused, or a disk that keeps the planner's promises.
 //
-// Input: 8 bytes of size, 1 byte of options, then the image. Options: bit 0 table=backup, 1 old-backup=keep,
+// Input: 8 bytes of size, 1 byte of options, then the image, in pieces. Options: bit 0 table=backup, 1 old-backup=keep,
 // 2 truncated=allow, 3-4 sector size (found, 512, 4096), 5 the size is relative to the image, 6 the fuzzer's CRCs are
-// made right first, so that it gets past them.
-#include "core/disk/disk_options.h"
+// made right first, so that it gets past them, 7 extend=last.
+#include "core/disk/disk.h"
+#include "core/disk/size.h"
 #include "core/error.h"
-#include "tests/fuzz/require.h"
-
-#include <array>
-#include <cstdlib>
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/fuzz/bytes_source.h"
+#include "tests/fuzz/pieces.h"
 
 using namespace gptgrow;
 
 namespace {
 
-constexpr std::size_t kMaxImageSizeBytes = 1 << 20;
-
-/// Makes the CRCs of the header at `offset` and of its array right, where it has them.
-void mend_crcs(std::span<std::byte> image, std::size_t offset, std::size_t sector_size)
-{
-  if (offset > image.size() || image.size() - offset < sector_size)
-    return;
-  const auto sector = image.subspan(offset, sector_size);
-  Header header({sector.begin(), sector.end()});
-  if (header.header_size_bytes() < 92 || header.header_size_bytes() > sector_size)
-    return;
-  const std::uint64_t lba = header.partition_entry_lba().value;
-  if (lba <= image.size() / sector_size && header.array_size_bytes() <= image.size() - lba * sector_size)
-    put_field(sector, 88, crc32(image.subspan(lba * sector_size, header.array_size_bytes())));
-  header = Header({sector.begin(), sector.end()});
-  header.seal();
-  std::ranges::copy(header.sector(), sector.begin());
-}
+constexpr std::size_t kMaxImageSizeBytes = 128 << 10;
 
 std::vector<std::byte> read(const Disk& disk, ByteRange range)
 {
@@ -117,12 +96,12 @@ void check_extension(const Disk& disk)
 }
 
 /// A disk of the image's own size whose backup was valid is the image.
-void check_own_size(const Disk& disk, const DiskOptions& options)
+void check_own_size(const Disk& disk, const Reading& reading)
 {
   if (disk.extension() && disk.extension()->before != disk.extension()->after)
     return;
-  if (disk.size_bytes() != disk.image().size_bytes() || options.reading.table == TableChoice::backup ||
-      !disk.table().backup || disk.table().primary.alternate_lba() != disk.layout().primary.alternate_lba() ||
+  if (disk.size_bytes() != disk.image().size_bytes() || reading.table == TableChoice::backup || !disk.table().backup ||
+      disk.table().primary.alternate_lba() != disk.layout().primary.alternate_lba() ||
       disk.table().primary.last_usable_lba() != disk.layout().primary.last_usable_lba())
     return;
   std::vector<std::byte> image(disk.image().size_bytes());
@@ -134,41 +113,30 @@ void check_own_size(const Disk& disk, const DiskOptions& options)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-  if (size < 9 || size - 9 > kMaxImageSizeBytes)
+  if (size < 9)
     return -1;
   const auto input = std::as_bytes(std::span(data, size));
-  const auto wanted = get_field<std::uint64_t>(input, 0);
   const unsigned flags = data[8];
-  std::vector<std::byte> image(input.begin() + 9, input.end());
-  if (flags & 0x40) {
-    for (const std::size_t sector_size : {512U, 4096U}) {
-      mend_crcs(image, sector_size, sector_size);
-      mend_crcs(image, image.size() / sector_size * sector_size - sector_size, sector_size);
-    }
-  }
-
-  static const int fd = ::memfd_create("image", 0);
-  static const std::string path = fmt::format("/proc/self/fd/{}", fd);
-  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, image.data(), image.size(), 0) != static_cast<ssize_t>(image.size()))
-    std::abort();
-
-  DiskOptions options;
-  options.file = path;
-  options.size = fmt::format("{}{}", flags & 0x20 ? "+" : "", wanted);
-  options.set("table", flags & 1 ? "backup" : "primary");
-  options.set("old-backup", flags & 2 ? "keep" : "zero");
-  options.set("truncated", flags & 4 ? "allow" : "refuse");
+  std::vector<std::byte> bytes = Pieces(input.subspan(9), kMaxImageSizeBytes).bytes();
+  if (flags & 0x40)
+    mend_crcs(bytes);
+  Reading reading;
+  reading.table = flags & 1 ? TableChoice::backup : TableChoice::primary;
+  reading.policy.old_backup = flags & 2 ? OldBackup::keep : OldBackup::zero;
+  reading.policy.truncated = flags & 4 ? Truncated::allow : Truncated::refuse;
   if (flags & 0x80)
-    options.set("extend", "last");
+    reading.extend = SlotToExtend();
   if (const unsigned sector_size = flags >> 3 & 3; sector_size == 1 || sector_size == 2)
-    options.set("sector-size", sector_size == 1 ? "512" : "4096");
+    reading.sector_size_bytes = sector_size == 1 ? 512 : 4096;
   try {
-    const Disk disk = open_disk(options);
+    const BytesSource image(bytes);
+    const std::uint64_t wanted = Size{get_field<std::uint64_t>(input, 0), (flags & 0x20) != 0}.resolve(bytes.size());
+    const Disk disk(borrowed(image), {wanted}, reading);
     check_regions(disk);
     check_bytes(disk);
     check_served_table(disk);
     check_extension(disk);
-    check_own_size(disk, options);
+    check_own_size(disk, reading);
   } catch (const Error&) {
   }
   return 0;

@@ -2,6 +2,7 @@
 #include "core/stream/decoder.h"
 
 #include "core/error.h"
+#include "tests/unit/catch2.h"
 #include "tests/unit/packed.h"
 
 #include <algorithm>
