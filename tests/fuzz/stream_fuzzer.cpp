@@ -7,6 +7,7 @@
 // bytes say which byte of the packed file becomes which other one.
 #include "core/error.h"
 #include "core/stream/image_stream.h"
+#include "tests/fuzz/bytes_source.h"
 #include "tests/fuzz/pieces.h"
 #include "tests/unit/packed.h"
 
@@ -106,6 +107,29 @@ void check(const StreamedImage& image, const Target& target, std::span<const std
   }
 }
 
+/// What is planned from what has passed is what is planned from a file, with the same bytes.
+void check_disk(StreamedImage& image, const Target& target, std::span<const std::byte> bytes)
+{
+  const BytesSource file(bytes);
+  std::optional<Disk> expected, found;
+  try {
+    expected.emplace(borrowed(file), WantedSize{target.size_bytes()}, Reading{});
+  } catch (const Error&) {
+  }
+  try {
+    found.emplace(borrowed(image), WantedSize{target.size_bytes()}, Reading{});
+  } catch (const Error& error) {
+    if (std::strstr(error.what(), "it must be unpacked to a file"))
+      return;
+  }
+  REQUIRE(expected.has_value() == found.has_value());
+  if (!found)
+    return;
+  image.settle_checksums(*found, StreamedImage::WhenChanged::refuse);
+  const ByteRange all{0, target.size_bytes()};
+  REQUIRE(read_bytes(*found, all) == read_bytes(*expected, all));
+}
+
 constexpr std::array kPackers{Compression::gzip, Compression::bzip2, Compression::xz, Compression::zstd,
                               Compression::lz4};
 
@@ -150,8 +174,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Target target(get_field<std::uint32_t>(input, 1) % kMaxTargetBytes);
   try {
     const auto stream = open_stream(path, {}, "");
-    if (const auto image = stream->receive(target, target, target.stop()))
-      check(*image, target, is_stream(path) ? unpacked(file) : file);
+    if (const auto image = stream->receive(target, target, target.stop())) {
+      const std::span<const std::byte> disk = is_stream(path) ? unpacked(file) : file;
+      check(*image, target, disk);
+      check_disk(*image, target, disk);
+    }
   } catch (const Error&) {
   }
   return 0;
