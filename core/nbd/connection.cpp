@@ -167,16 +167,17 @@ bool Connection::start_extents(Request& request, ByteRange range, std::vector<Ru
 
 void Connection::has_started(Request& request, std::int64_t cookie)
 {
-  if (cookie == -1) {
+  // A request that could not be sent is taken all the same, and is lost with the connection.
+  const bool has_ended = is_lost();
+  if (has_ended) {
     const std::string error = last_error();
-    const bool has_ended = is_lost();
-    {
-      const std::lock_guard lock(mutex_);
-      if (why_.empty() && has_ended)
-        why_ = error;
-    }
+    const std::lock_guard lock(mutex_);
+    if (why_.empty())
+      why_ = error;
+  }
+  if (cookie == -1)
     finish(request, has_ended ? ENOTCONN : EIO);
-  } else if (::nbd_aio_get_direction(handle_) & LIBNBD_AIO_DIRECTION_WRITE)
+  else if (::nbd_aio_get_direction(handle_) & LIBNBD_AIO_DIRECTION_WRITE)
     (void)::eventfd_write(woken_.get(), 1);
 }
 

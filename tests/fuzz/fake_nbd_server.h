@@ -140,7 +140,7 @@ private:
   T odd(T usual)
   {
     const auto how = script_.ConsumeIntegral<std::uint8_t>();
-    return static_cast<T>(how < 232 ? usual : how < 248 ? usual + how - 240 : script_.ConsumeIntegral<T>());
+    return static_cast<T>(how < 244 ? usual : how < 252 ? usual + how - 248 : script_.ConsumeIntegral<T>());
   }
 
   /// The same, where the other side may wait for ever after.
@@ -152,7 +152,7 @@ private:
     return result;
   }
 
-  bool rarely() { return script_.ConsumeIntegral<std::uint8_t>() > 244; }
+  bool rarely() { return script_.ConsumeIntegral<std::uint8_t>() > 248; }
 
   /// What cannot be foreseen comes next: nobody can tell what of it is true.
   void send_junk()

@@ -46,6 +46,7 @@ std::vector<ByteRange> missing_by_text(const std::string& text, std::uint64_t si
 void check(const ProgressMap& map)
 {
   const std::uint64_t size = map.identity().size_bytes;
+  REQUIRE(size <= kMaxDiskSizeBytes);
   const std::vector<ByteRange> ranges = missing(map);
   std::uint64_t end = 0;
   for (const ByteRange& range : ranges) {

@@ -17,6 +17,12 @@ namespace {
 
 constexpr std::size_t kMaxReadBytes = 96 << 10;
 
+/// It says what was the matter.
+void check_message(const std::exception& error)
+{
+  REQUIRE(std::strlen(error.what()) > 10 && !std::strstr(error.what(), ": :"));
+}
+
 void check_read(const Source& source, const Content& content, std::uint64_t offset, std::size_t size,
                 const std::atomic<bool>& lied)
 {
@@ -92,11 +98,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           check_extent(source, content, {range.offset, source.size_bytes() - range.offset}, lied);
         else
           check_read(source, content, range.offset, range.size, lied);
-      } catch (const std::system_error&) {
+      } catch (const std::system_error& error) {
+        check_message(error);
       }
     }
-  } catch (const Error&) {
-  } catch (const std::system_error&) {
+  } catch (const Error& error) {
+    check_message(error);
+  } catch (const std::system_error& error) {
+    check_message(error);
   }
   return 0;
 }
