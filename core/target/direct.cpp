@@ -2,6 +2,7 @@
 #include "core/target/direct.h"
 
 #include "core/source/file_io.h"
+#include "core/target/chunk.h"
 #include "core/target/sysfs.h"
 
 #include <fmt/core.h>
@@ -61,14 +62,16 @@ void DirectSource::read(std::uint64_t offset, std::span<std::byte> buffer) const
     read_fully(direct_fd(), name(), offset, buffer);
     return;
   }
-  alignas(kDirectAlignment) std::byte block[kDirectAlignment];
+  const std::uint64_t blocks = (offset % kDirectAlignment + buffer.size() - 1) / kDirectAlignment + 1;
+  const std::size_t size = std::min<std::uint64_t>(blocks * kDirectAlignment, kChunkBytes);
+  const AlignedMemory memory = make_aligned(size);
   while (!buffer.empty()) {
     const std::size_t skipped = offset % kDirectAlignment;
-    const std::size_t found = read_some(direct_fd(), name(), offset - skipped, block);
+    const std::size_t found = read_some(direct_fd(), name(), offset - skipped, {memory.get(), size});
     if (found <= skipped)
       throw_end_of_file(name(), offset);
     const std::size_t count = std::min(buffer.size(), found - skipped);
-    std::memcpy(buffer.data(), block + skipped, count);
+    std::memcpy(buffer.data(), memory.get() + skipped, count);
     buffer = buffer.subspan(count);
     offset += count;
   }
