@@ -79,12 +79,13 @@ Extent FileSource::extent(ByteRange range) const
   const off_t data = ::lseek(fd(), start, SEEK_DATA);
   if (data == -1 && errno != ENXIO)
     return {range.size, false};
-  if (data == -1 || data > start) {
+  if (data == -1) {
     // A file that was cut off looks like one that ends in a hole.
-    const std::uint64_t end = data == -1 ? range.end() : std::min(range.end(), static_cast<std::uint64_t>(data));
-    check_not_shrunk(end);
-    return {end - range.offset, true};
+    check_not_shrunk(range.end());
+    return {range.size, true};
   }
+  if (data > start)
+    return {std::min(range.end(), static_cast<std::uint64_t>(data)) - range.offset, true};
   const off_t hole = ::lseek(fd(), start, SEEK_HOLE);
   if (hole <= start)
     return {range.size, false};
