@@ -10,6 +10,8 @@ namespace gptgrow {
 
 namespace {
 
+constexpr std::size_t kMaxBytesKept = 1024;
+
 bool is_array(Role role)
 {
   return role == Role::primary_array || role == Role::backup_array || role == Role::old_backup_array;
@@ -27,12 +29,17 @@ ByteRange differing(std::span<const std::byte> before, std::span<const std::byte
   return {first, end - first};
 }
 
+void keep(std::vector<std::byte>& kept, std::span<const std::byte> bytes)
+{
+  const auto first = bytes.first(std::min(bytes.size(), kMaxBytesKept));
+  kept.assign(first.begin(), first.end());
+}
+
 std::string entry_words(std::span<const std::byte> bytes)
 {
-  const auto entries = used_entries(bytes, static_cast<std::uint32_t>(bytes.size()));
-  if (entries.empty())
+  if (!is_used(bytes))
     return is_zero(bytes) ? "unused, zeros" : "unused, with junk";
-  const Entry& entry = entries.front();
+  const Entry entry = entry_of(bytes, 0);
   return fmt::format("LBA {}-{}, type {}, GUID {}", entry.first_lba.value, entry.last_lba.value,
                      guid_text(entry.type_guid), guid_text(entry.partition_guid));
 }
@@ -48,11 +55,12 @@ public:
         array_size_bytes_(array_size_bytes),
         use_(use)
   {
+    change_.structure = name_of(after.role);
   }
 
   void name()
   {
-    if (differing(before_, structure_.bytes).size == 0)
+    if (std::ranges::equal(before_, structure_.bytes))
       return;
     if (is_new() || is_zero(structure_.bytes))
       whole();
@@ -92,16 +100,19 @@ private:
                        header.partition_entry_lba().value);
   }
 
-  void whole()
+  /// With the bytes from `at` on.
+  void use(std::size_t at, std::span<const std::byte> before, std::span<const std::byte> after,
+           std::string before_words, std::string after_words)
   {
-    use_({structure_.range(),
-          name_of(structure_.role),
-          "",
-          {before_.begin(), before_.end()},
-          structure_.bytes,
-          words(before_),
-          words(structure_.bytes)});
+    change_.range = {structure_.offset + at, after.size()};
+    keep(change_.before, before);
+    keep(change_.after, after);
+    change_.before_words = std::move(before_words);
+    change_.after_words = std::move(after_words);
+    use_(change_);
   }
+
+  void whole() { use(0, before_, structure_.bytes, words(before_), words(structure_.bytes)); }
 
   void add(const NamedField& field, std::size_t at, const std::string& prefix)
   {
@@ -109,13 +120,9 @@ private:
     const auto after = std::span(structure_.bytes).subspan(at + field.offset, field.size);
     if (std::ranges::equal(before, after))
       return;
-    use_({{structure_.offset + at + field.offset, field.size},
-          name_of(structure_.role),
-          prefix + field.name,
-          {before.begin(), before.end()},
-          {after.begin(), after.end()},
-          in_words(field, before),
-          in_words(field, after)});
+    change_.field = prefix;
+    change_.field += field.name;
+    use(at + field.offset, before, after, in_words(field, before), in_words(field, after));
   }
 
   void fields(const std::vector<NamedField>& fields, std::size_t at, const std::string& prefix)
@@ -133,17 +140,13 @@ private:
       const auto after = std::span(structure_.bytes).subspan(at, size);
       if (std::ranges::equal(before, after))
         continue;
-      const std::string slot = fmt::format("slot {}", at / size + 1);
-      if (get_guid(before, 16) == get_guid(after, 16) && !get_guid(before, 0).is_nil() && !get_guid(after, 0).is_nil())
+      std::string slot = fmt::format("slot {}", at / size + 1);
+      if (get_guid(before, 16) == get_guid(after, 16) && is_used(before) && is_used(after)) {
         fields(names, at, slot + ' ');
-      else
-        use_({{structure_.offset + at, size},
-              name_of(structure_.role),
-              slot,
-              {before.begin(), before.end()},
-              {after.begin(), after.end()},
-              entry_words(before),
-              entry_words(after)});
+        continue;
+      }
+      change_.field = std::move(slot);
+      use(at, before, after, entry_words(before), entry_words(after));
     }
     if (array_size_bytes_ < structure_.bytes.size())
       add({0, structure_.bytes.size() - array_size_bytes_, "rest of the last sector", NamedField::Format::bytes},
@@ -155,7 +158,15 @@ private:
   std::uint32_t entry_size_bytes_;
   std::uint64_t array_size_bytes_;
   const std::function<void(const Change&)>& use_;
+  Change change_;  // the last one
 };
+
+void name_changes(const Source& disk, const Structure& after, std::uint32_t entry_size_bytes,
+                  std::uint64_t array_size_bytes, const std::function<void(const Change&)>& use)
+{
+  const std::vector<std::byte> before = read_bytes(disk, clip(after.range(), disk.size_bytes()));
+  Namer(after, before, entry_size_bytes, array_size_bytes, use).name();
+}
 
 void sort_by_place(std::vector<Change>& changes)
 {
@@ -213,29 +224,31 @@ void compare_rest(const Disk& disk, std::vector<Change>& changes)
 
 std::vector<Change> changes(const Disk& disk)
 {
-  const Gpt gpt = gpt_of(disk);
-  std::vector<Change> result;
-  for_each_change(disk.image(), gpt, [&](const Change& change) { result.push_back(change); });
+  std::vector<Change> result = changes(disk.image(), gpt_of(disk));
   compare_rest(disk, result);
   sort_by_place(result);
   return result;
 }
 
-void for_each_change(const Source& disk, const Gpt& gpt, const std::function<void(const Change&)>& use)
-{
-  std::vector<const Structure*> structures = gpt.all();
-  std::ranges::sort(structures, {}, &Structure::offset);
-  for (const Structure* structure : structures) {
-    const std::vector<std::byte> before = read_bytes(disk, clip(structure->range(), disk.size_bytes()));
-    Namer(*structure, before, gpt.entry_size_bytes, gpt.array_size_bytes, use).name();
-  }
-}
-
 std::vector<Change> changes(const Source& disk, const Gpt& gpt)
 {
   std::vector<Change> result;
-  for_each_change(disk, gpt, [&](const Change& change) { result.push_back(change); });
+  std::vector<const Structure*> structures = gpt.all();
+  std::ranges::sort(structures, {}, &Structure::offset);
+  for (const Structure* structure : structures)
+    name_changes(disk, *structure, gpt.entry_size_bytes, gpt.array_size_bytes,
+                 [&](const Change& change) { result.push_back(change); });
   return result;
+}
+
+void for_each_change(const Source& disk, const Disk& wanted, const std::function<void(const Change&)>& use)
+{
+  auto places = table_places(wanted);
+  std::ranges::sort(places, {}, [](const TablePlace& place) { return place.range.offset; });
+  const Header& header = wanted.layout().primary;
+  // One at a time: an array may be 16 MiB long.
+  for (const TablePlace& place : places)
+    name_changes(disk, read_structure(wanted, place), header.entry_size_bytes(), header.array_size_bytes(), use);
 }
 
 }  // namespace gptgrow

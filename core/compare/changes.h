@@ -13,8 +13,8 @@ struct Change {
   ByteRange range;
   std::string structure;  // "primary header", "grown area"
   std::string field;      // "AlternateLBA", "slot 5 StartingLBA"; empty: the structure, or a part without a name
-  std::vector<std::byte> before;  // empty: there was nothing, or more than is worth keeping
-  std::vector<std::byte> after;
+  std::vector<std::byte> before;  // the first 1024 at most; empty: there was nothing
+  std::vector<std::byte> after;   // the same
   std::string before_words;
   std::string after_words;
 };
@@ -26,7 +26,8 @@ std::vector<Change> changes(const Disk& disk);
 /// Everything that writing `gpt` to `disk` would change, in order of place.
 std::vector<Change> changes(const Source& disk, const Gpt& gpt);
 
-/// The same, one after the other: a large array may have a hundred thousand.
-void for_each_change(const Source& disk, const Gpt& gpt, const std::function<void(const Change&)>& use);
+/// Everything that writing the table of `wanted` to `disk`, which has its size, would change, but for what becomes of an old
+/// backup. In order of place, one after the other: a large array may have a million.
+void for_each_change(const Source& disk, const Disk& wanted, const std::function<void(const Change&)>& use);
 
 }  // namespace gptgrow

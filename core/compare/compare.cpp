@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
 
 namespace gptgrow {
@@ -41,7 +42,8 @@ std::optional<Expected> expected_on(const Source& a, const FoundTables& tables, 
                         .table = tables.primary.valid() ? TableChoice::primary : TableChoice::backup,
                         .policy = {.truncated = Truncated::allow}};
   try {
-    const Disk disk(borrowed(a), {size_bytes}, reading);
+    const auto table = std::make_shared<const Table>(choose_table(a, tables, reading.table));
+    const Disk disk(borrowed(a), table, {size_bytes}, reading);
     const auto bytes = [](const Header& header) {
       return std::vector<std::byte>(header.sector().begin(), header.sector().end());
     };
@@ -67,14 +69,15 @@ struct Mirrored {
   bool a = false, b = false;
 };
 
-/// Of two arrays of up to 16 MiB each, keeps the one that counts.
-void drop_other_array(FoundTables& tables)
+/// Of several arrays of up to 16 MiB each, keeps the one that counts.
+void drop_other_arrays(FoundTables& tables)
 {
-  std::vector<std::byte>* array = !tables.primary.valid() ? &tables.primary.array
-                                  : tables.backup         ? &tables.backup->array
-                                                          : nullptr;
-  if (array)
-    std::vector<std::byte>().swap(*array);
+  tables.rival.reset();
+  tables.strays.clear();
+  if (!tables.primary.valid())
+    tables.primary.array = {};
+  else if (tables.backup)
+    tables.backup->array = {};
 }
 
 /// Compares MBR and headers with what they should be on B, or else with what they are on A.
@@ -214,23 +217,35 @@ std::span<const std::byte> slot_bytes(const FoundTable& table, std::uint32_t slo
   return std::span(table.array).subspan((slot - 1) * size, size);
 }
 
+std::vector<std::uint32_t> used_slots(const FoundTable& table)
+{
+  std::vector<std::uint32_t> slots;
+  for (std::uint32_t slot = 1; slot <= table.header.entry_count(); ++slot)
+    if (is_used(slot_bytes(table, slot)))
+      slots.push_back(slot);
+  return slots;
+}
+
+Lba first_lba_in(const FoundTable& table, std::uint32_t slot)
+{
+  return Lba{get_field<std::uint64_t>(slot_bytes(table, slot), kFirstLbaOffset)};
+}
+
 Entry entry_in(const FoundTable& table, std::uint32_t slot)
 {
-  Entry entry = used_entries(slot_bytes(table, slot), table.header.entry_size_bytes()).front();
-  entry.slot = slot;
-  return entry;
+  return entry_of(slot_bytes(table, slot), slot);
 }
 
 bool is_extended(const Comparison& comparison, const SlotDifference& slot)
 {
-  if (slot.kind != SlotDifference::Kind::changed)
+  if (slot.kind != SlotDifference::Kind::changed || !std::has_single_bit(slot.changed_fields))
     return false;
+  const auto last_lba_in = [](const FoundTable& table, std::uint32_t number) {
+    return Lba{get_field<std::uint64_t>(slot_bytes(table, number), kLastLbaOffset)};
+  };
   const Header& header = comparison.table_b().header;
-  const std::vector<NamedField> fields = entry_fields(comparison.table_a().header.entry_size_bytes());
-  const auto end = std::ranges::find(fields, FieldId::last_lba, &NamedField::id);
-  const Entry a = entry_in(comparison.table_a(), slot.slot_a), b = entry_in(comparison.table_b(), slot.slot_b);
-  return slot.changed_fields == 1U << (end - fields.begin()) && a.last_lba < b.last_lba &&
-         b.last_lba == last_extended_lba(header.last_usable_lba(), header.sector_size_bytes());
+  const Lba a = last_lba_in(comparison.table_a(), slot.slot_a), b = last_lba_in(comparison.table_b(), slot.slot_b);
+  return a < b && b == last_extended_lba(header.last_usable_lba(), header.sector_size_bytes());
 }
 
 std::optional<std::uint32_t> only_extended(const Comparison& comparison)
@@ -246,16 +261,16 @@ Comparison compare(std::shared_ptr<const Source> a, std::shared_ptr<const Source
   FoundTables tables_a = find_tables(*a, sector_size_bytes);
   check_usable(*a, tables_a);
   const std::uint32_t size_a = tables_a.sector_size_bytes;
+  const std::optional<Expected> expected = expected_on(*a, tables_a, b->size_bytes());
   Mirrored mirrored{.a = is_mirrored(tables_a)};
-  drop_other_array(tables_a);
+  drop_other_arrays(tables_a);
   FoundTables tables_b = find_tables(*b, sector_size_bytes);
   check_usable(*b, tables_b);
   mirrored.b = is_mirrored(tables_b);
-  drop_other_array(tables_b);
+  drop_other_arrays(tables_b);
   if (tables_b.sector_size_bytes != size_a)
     refuse("{}: table for {}-byte sectors, expected {} as in {}: LBAs cannot be compared", b->name(),
            tables_b.sector_size_bytes, size_a, a->name());
-  const std::optional<Expected> expected = expected_on(*a, tables_a, b->size_bytes());
   Comparison result{.a = std::move(a),
                     .b = std::move(b),
                     .tables_a = std::move(tables_a),

@@ -38,7 +38,7 @@ struct SlotDifference {
 
 struct Comparison {
   std::shared_ptr<const Source> a, b;
-  FoundTables tables_a, tables_b;         // of each, only the table that counts still has its array
+  FoundTables tables_a, tables_b;  // of each, only the table that counts still has its array; rival, strays: none
   std::vector<std::uint32_t> same_slots;  // used, and equal to the last bit
   std::vector<SlotDifference> slots;      // by slot of A, then of B
   std::vector<FieldDifference> fields;    // of MBR and headers
@@ -54,6 +54,12 @@ struct Comparison {
 
 /// The bytes of a slot. Precondition: the table has it.
 std::span<const std::byte> slot_bytes(const FoundTable& table, std::uint32_t slot);
+
+/// The slots that are used, ascending.
+std::vector<std::uint32_t> used_slots(const FoundTable& table);
+
+/// StartingLBA of a slot.
+Lba first_lba_in(const FoundTable& table, std::uint32_t slot);
 
 /// The entry in a used slot.
 Entry entry_in(const FoundTable& table, std::uint32_t slot);

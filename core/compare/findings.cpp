@@ -50,24 +50,23 @@ std::string moves_in_words(const std::vector<SlotDifference>& slots)
   return text;
 }
 
-bool is_dense(const std::vector<Entry>& entries)
+bool is_dense(const FoundTable& table)
 {
-  return entries.empty() || entries.back().slot == entries.size();
+  const Slots used = used_slots(table);
+  return used.empty() || used.back() == used.size();
 }
 
-bool is_sorted(const std::vector<Entry>& entries)
+bool is_sorted(const FoundTable& table)
 {
-  return std::ranges::is_sorted(entries, {}, &Entry::first_lba);
-}
-
-std::vector<Entry> entries_of(const FoundTable& table)
-{
-  return used_entries(table.array, table.header.entry_size_bytes());
+  return std::ranges::is_sorted(used_slots(table), {}, [&](std::uint32_t slot) { return first_lba_in(table, slot); });
 }
 
 class Findings {
 public:
-  explicit Findings(const Comparison& comparison) : comparison_(comparison) {}
+  explicit Findings(const Comparison& comparison)
+      : comparison_(comparison), fields_(entry_fields(comparison.table_a().header.entry_size_bytes()))
+  {
+  }
 
   std::vector<Finding> find()
   {
@@ -97,7 +96,7 @@ private:
     const std::string text = moves_in_words(comparison_.slots);
     if (text.empty())
       return;
-    const auto a = entries_of(comparison_.table_a()), b = entries_of(comparison_.table_b());
+    const FoundTable &a = comparison_.table_a(), &b = comparison_.table_b();
     std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;  // slot of A, slot of B
     for (const SlotDifference& slot : comparison_.slots)
       if (slot.kind == Kind::moved || slot.kind == Kind::changed)
@@ -141,11 +140,10 @@ private:
       resized_.push_back(slot.slot_b);
     if (a.partition_guid != b.partition_guid)
       new_guids_.push_back(slot.slot_b);
-    const std::vector<NamedField> fields = entry_fields(comparison_.table_a().header.entry_size_bytes());
-    for (std::size_t i = 0; i < fields.size(); ++i)
-      if ((slot.changed_fields >> i & 1U) != 0 && fields[i].id != FieldId::first_lba &&
-          fields[i].id != FieldId::last_lba && fields[i].id != FieldId::partition_guid)
-        changed_[fields[i].name].push_back(slot.slot_b);
+    for (std::size_t i = 0; i < fields_.size(); ++i)
+      if ((slot.changed_fields >> i & 1U) != 0 && fields_[i].id != FieldId::first_lba &&
+          fields_[i].id != FieldId::last_lba && fields_[i].id != FieldId::partition_guid)
+        changed_[fields_[i].name].push_back(slot.slot_b);
   }
 
   void changes()
@@ -284,6 +282,7 @@ private:
   }
 
   const Comparison& comparison_;
+  std::vector<NamedField> fields_;
   std::map<Trace, std::string> found_;
   Slots extended_, grown_, resized_, new_guids_;  // of B
   std::map<std::string, Slots> changed_;          // by the field's name

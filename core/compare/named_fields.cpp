@@ -94,9 +94,9 @@ std::string in_words(const NamedField& field, std::span<const std::byte> bytes)
   case Format::code: return fmt::format("0x{:0{}x}", number(bytes), 2 * bytes.size());
   case Format::guid: return guid_text(get_guid(bytes, 0));
   case Format::utf16: {
-    std::u16string name;
-    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2)
-      name += static_cast<char16_t>(get_field<std::uint16_t>(bytes, i));
+    std::u16string name(bytes.size() / 2, u'\0');
+    for (std::size_t i = 0; i < name.size(); ++i)
+      name[i] = get_field<std::uint16_t>(bytes, 2 * i);
     name.resize(name.find_last_not_of(u'\0') + 1);
     return '"' + printable(name) + '"';
   }
@@ -110,11 +110,10 @@ std::string in_words(const NamedField& field, std::span<const std::byte> bytes)
 std::string to_hex(std::span<const std::byte> bytes)
 {
   constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * bytes.size());
-  for (const std::byte byte : bytes) {
-    text += digits[std::to_integer<unsigned>(byte >> 4)];
-    text += digits[std::to_integer<unsigned>(byte & std::byte{15})];
+  std::string text(2 * bytes.size(), '0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    text[2 * i] = digits[std::to_integer<unsigned>(bytes[i] >> 4)];
+    text[2 * i + 1] = digits[std::to_integer<unsigned>(bytes[i] & std::byte{15})];
   }
   return text;
 }

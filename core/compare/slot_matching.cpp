@@ -8,6 +8,7 @@ namespace gptgrow {
 
 namespace {
 
+using Bytes = std::span<const std::byte>;
 using Kind = SlotDifference::Kind;
 
 class SlotMatcher {
@@ -15,10 +16,8 @@ public:
   SlotMatcher(const FoundTable& a, const FoundTable& b)
       : a_(a),
         b_(b),
-        entries_a_(used_entries(a.array, a.header.entry_size_bytes())),
-        entries_b_(used_entries(b.array, b.header.entry_size_bytes())),
-        used_a_(a.header.entry_count() + 1),
-        used_b_(b.header.entry_count() + 1),
+        free_a_(used_slots(a)),
+        free_b_(used_slots(b)),
         fields_(entry_fields(std::min(a.header.entry_size_bytes(), b.header.entry_size_bytes())))
   {
   }
@@ -26,15 +25,16 @@ public:
   MatchedSlots match()
   {
     // The same slot first: of entries that share a GUID, none has moved needlessly.
-    match_by([](const Entry& entry) { return std::pair(entry.slot, entry.partition_guid); });
-    match_by([](const Entry& entry) { return entry.partition_guid; });
-    match_by([](const Entry& entry) { return std::tuple(entry.first_lba, entry.last_lba, entry.type_guid); });
-    for (const Entry& entry : entries_a_)
-      if (!used_a_[entry.slot])
-        result_.differences.push_back({.kind = Kind::only_in_a, .slot_a = entry.slot});
-    for (const Entry& entry : entries_b_)
-      if (!used_b_[entry.slot])
-        result_.differences.push_back({.kind = Kind::only_in_b, .slot_b = entry.slot});
+    match_by([](std::uint32_t slot, Bytes bytes) { return std::pair(slot, get_guid(bytes, 16)); });
+    match_by([](std::uint32_t, Bytes bytes) { return get_guid(bytes, 16); });
+    match_by([](std::uint32_t, Bytes bytes) {
+      return std::tuple(get_field<std::uint64_t>(bytes, kFirstLbaOffset),
+                        get_field<std::uint64_t>(bytes, kLastLbaOffset), get_guid(bytes, 0));
+    });
+    for (const std::uint32_t slot : free_a_)
+      result_.differences.push_back({.kind = Kind::only_in_a, .slot_a = slot});
+    for (const std::uint32_t slot : free_b_)
+      result_.differences.push_back({.kind = Kind::only_in_b, .slot_b = slot});
     compare_unused();
     std::ranges::sort(result_.same);
     std::ranges::stable_sort(result_.differences, {}, [](const SlotDifference& difference) {
@@ -47,21 +47,22 @@ private:
   template <typename Key>
   void match_by(Key key)
   {
-    using Keyed = std::pair<decltype(key(entries_a_[0])), std::uint32_t>;
-    std::vector<Keyed> free_a, free_b;
-    for (const Entry& entry : entries_a_)
-      if (!used_a_[entry.slot])
-        free_a.emplace_back(key(entry), entry.slot);
-    for (const Entry& entry : entries_b_)
-      if (!used_b_[entry.slot])
-        free_b.emplace_back(key(entry), entry.slot);
-    std::ranges::sort(free_a);
-    std::ranges::sort(free_b);
-    for (auto a = free_a.begin(), b = free_b.begin(); a != free_a.end() && b != free_b.end();) {
-      if (a->first < b->first)
-        ++a;
-      else if (b->first < a->first)
-        ++b;
+    const auto keyed = [&](const FoundTable& table, std::vector<std::uint32_t>& slots) {
+      std::vector<std::pair<decltype(key(0, Bytes())), std::uint32_t>> result;
+      result.reserve(slots.size());
+      for (const std::uint32_t slot : slots)
+        result.emplace_back(key(slot, slot_bytes(table, slot)), slot);
+      std::ranges::sort(result);
+      slots.clear();
+      return result;
+    };
+    const auto by_key_a = keyed(a_, free_a_), by_key_b = keyed(b_, free_b_);
+    auto a = by_key_a.begin(), b = by_key_b.begin();
+    while (a != by_key_a.end() || b != by_key_b.end()) {
+      if (b == by_key_b.end() || (a != by_key_a.end() && a->first < b->first))
+        free_a_.push_back(a++->second);
+      else if (a == by_key_a.end() || b->first < a->first)
+        free_b_.push_back(b++->second);
       else
         pair(a++->second, b++->second);
     }
@@ -69,7 +70,6 @@ private:
 
   void pair(std::uint32_t slot_a, std::uint32_t slot_b)
   {
-    used_a_[slot_a] = used_b_[slot_b] = true;
     SlotDifference difference{slot_a == slot_b ? Kind::changed : Kind::moved, 0, slot_a, slot_b};
     const auto a = slot_bytes(a_, slot_a), b = slot_bytes(b_, slot_b);
     for (std::size_t i = 0; i < fields_.size(); ++i)
@@ -89,14 +89,13 @@ private:
       return;
     for (std::uint32_t slot = 1; slot <= count; ++slot) {
       const auto a = slot_bytes(a_, slot), b = slot_bytes(b_, slot);
-      if (is_zero(a.first(16)) && is_zero(b.first(16)) && !std::ranges::equal(a, b))
+      if (!is_used(a) && !is_used(b) && !std::ranges::equal(a, b))
         result_.differences.push_back({.kind = Kind::unused, .slot_a = slot, .slot_b = slot});
     }
   }
 
   const FoundTable &a_, &b_;
-  std::vector<Entry> entries_a_, entries_b_;
-  std::vector<bool> used_a_, used_b_;  // matched, by slot
+  std::vector<std::uint32_t> free_a_, free_b_;  // used slots that are not matched yet
   std::vector<NamedField> fields_;
   MatchedSlots result_;
 };

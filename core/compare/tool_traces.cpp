@@ -157,12 +157,14 @@ private:
         // An edit may clear a slot or use one whose bytes were anything.
         if (anew ? !is_zero(bytes_b(slot.slot_b)) : tool.edit != Edit::other)
           return false;
-      } else if (slot.kind != Kind::changed)
-        ++other;
-      else if (is_same(tool.writer, slot))
+      } else if (other != 0)
         continue;
-      else
+      else if (slot.kind != Kind::changed)
+        ++other;
+      else if (!is_same(tool.writer, slot))
         ++(is_grown(slot) ? grown : other);
+      if (other != 0 && tool.edit != Edit::other)
+        return false;
     }
     return (!anew || is_cleared()) && is_edit(tool, grown, other);
   }
@@ -212,13 +214,13 @@ private:
   /// The used slots come first, by StartingLBA, each as it was.
   bool is_sorted_anew() const
   {
-    std::vector<Entry> a = used_entries(a_.tables.primary.array, a_.header().entry_size_bytes());
-    std::ranges::stable_sort(a, {}, &Entry::first_lba);
-    const auto b = used_entries(b_.tables.primary.array, b_.header().entry_size_bytes());
-    if (a.size() != b.size() || (!b.empty() && b.back().slot != b.size()))
+    std::vector<std::uint32_t> a = used_slots(a_.tables.primary);
+    std::ranges::stable_sort(a, {}, [&](std::uint32_t slot) { return first_lba_in(a_.tables.primary, slot); });
+    const std::vector<std::uint32_t> b = used_slots(b_.tables.primary);
+    if (a.size() != b.size() || (!b.empty() && b.back() != b.size()))
       return false;
     for (std::size_t i = 0; i < a.size(); ++i)
-      if (!std::ranges::equal(bytes_a(a[i].slot), bytes_b(b[i].slot)))
+      if (!std::ranges::equal(bytes_a(a[i]), bytes_b(b[i])))
         return false;
     return true;
   }

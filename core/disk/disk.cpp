@@ -29,14 +29,6 @@ std::uint64_t source_offset(const Region& region, std::uint64_t offset)
   return region.source_offset + (offset - region.range.offset);
 }
 
-Structure read_structure(const Disk& disk, Role role, Lba at, std::uint64_t sectors)
-{
-  const ByteRange range = bytes_of(at, sectors, disk.table().sector_size_bytes);
-  Structure structure{role, range.offset, std::vector<std::byte>(range.size)};
-  disk.read(range.offset, structure.bytes);
-  return structure;
-}
-
 }  // namespace
 
 std::shared_ptr<const Table> read_table_of(const Source& image, const Reading& reading)
@@ -74,7 +66,7 @@ std::vector<std::string> Disk::warnings() const
 
 std::span<const std::byte> Disk::array() const
 {
-  return extension_ ? extended_array_ : table_->array;
+  return extension_ ? std::span<const std::byte>(extended_array_) : table_->array;
 }
 
 std::vector<Entry> Disk::used_entries() const
@@ -153,19 +145,37 @@ void Disk::prefetch(ByteRange range) const
   }
 }
 
-Gpt gpt_of(const Disk& disk)
+std::array<TablePlace, 5> table_places(const Disk& disk)
 {
   const Header &primary = disk.layout().primary, &backup = disk.layout().backup;
   const std::uint64_t array_sectors = primary.array_sectors();
+  const auto place = [&](Role role, Lba at, std::uint64_t sectors) {
+    return TablePlace{role, bytes_of(at, sectors, disk.table().sector_size_bytes)};
+  };
+  return {place(Role::mbr, Lba{0}, 1), place(Role::primary_header, kPrimaryLba, 1),
+          place(Role::primary_array, primary.partition_entry_lba(), array_sectors),
+          place(Role::backup_array, backup.partition_entry_lba(), array_sectors),
+          place(Role::backup_header, backup.my_lba(), 1)};
+}
+
+Structure read_structure(const Disk& disk, const TablePlace& place)
+{
+  return {place.role, place.range.offset, read_bytes(disk, place.range)};
+}
+
+Gpt gpt_of(const Disk& disk)
+{
+  const Header& primary = disk.layout().primary;
+  const auto [mbr, primary_header, primary_array, backup_array, backup_header] = table_places(disk);
   Gpt result{.sector_size_bytes = disk.table().sector_size_bytes,
              .disk_size_bytes = disk.size_bytes(),
              .entry_size_bytes = primary.entry_size_bytes(),
              .array_size_bytes = primary.array_size_bytes(),
-             .mbr = read_structure(disk, Role::mbr, Lba{0}, 1),
-             .primary_header = read_structure(disk, Role::primary_header, kPrimaryLba, 1),
-             .primary_array = read_structure(disk, Role::primary_array, primary.partition_entry_lba(), array_sectors),
-             .backup_array = read_structure(disk, Role::backup_array, backup.partition_entry_lba(), array_sectors),
-             .backup_header = read_structure(disk, Role::backup_header, backup.my_lba(), 1),
+             .mbr = read_structure(disk, mbr),
+             .primary_header = read_structure(disk, primary_header),
+             .primary_array = read_structure(disk, primary_array),
+             .backup_array = read_structure(disk, backup_array),
+             .backup_header = read_structure(disk, backup_header),
              .old_backup = {}};
   for (const Region& region : disk.layout().regions)
     if (is_old_backup(region.role))

@@ -7,6 +7,8 @@
 #include "core/format/format.h"
 #include "core/gpt/extend.h"
 
+#include <array>
+
 namespace gptgrow {
 
 /// How an image is read, and what is served of it.
@@ -90,6 +92,16 @@ private:
   std::optional<Extension> extension_;
   std::vector<std::byte> extended_array_;  // empty: the array is the image's
 };
+
+/// Where a part of its table is served, in whole sectors.
+struct TablePlace {
+  Role role = Role::mbr;
+  ByteRange range;
+};
+
+/// MBR, headers and arrays, in the order of their roles.
+std::array<TablePlace, 5> table_places(const Disk& disk);
+Structure read_structure(const Disk& disk, const TablePlace& place);
 
 /// Its partition table, as it is served.
 Gpt gpt_of(const Disk& disk);

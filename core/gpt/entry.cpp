@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/gpt/entry.h"
 
+#include <array>
+#include <cstring>
+
 namespace gptgrow {
 
 namespace {
@@ -10,33 +13,33 @@ constexpr std::size_t kNameUnits = 36;
 
 std::u16string get_name(std::span<const std::byte> entry)
 {
-  std::u16string name;
-  for (std::size_t i = 0; i < kNameUnits; ++i) {
-    const auto unit = get_field<std::uint16_t>(entry, kNameOffset + 2 * i);
-    if (unit == 0)
-      break;
-    name += static_cast<char16_t>(unit);
-  }
-  return name;
+  std::array<char16_t, kNameUnits> name;
+  std::memcpy(name.data(), entry.subspan(kNameOffset, sizeof(name)).data(), sizeof(name));
+  for (char16_t& unit : name)
+    boost::endian::little_to_native_inplace(unit);
+  return {name.begin(), std::ranges::find(name, u'\0')};
 }
 
 }  // namespace
+
+Entry entry_of(std::span<const std::byte> slot, std::uint32_t number)
+{
+  return {.slot = number,
+          .type_guid = get_guid(slot, 0),
+          .partition_guid = get_guid(slot, 16),
+          .first_lba = Lba{get_field<std::uint64_t>(slot, kFirstLbaOffset)},
+          .last_lba = Lba{get_field<std::uint64_t>(slot, kLastLbaOffset)},
+          .attributes = get_field<std::uint64_t>(slot, 48),
+          .name = get_name(slot)};
+}
 
 std::vector<Entry> used_entries(std::span<const std::byte> array, std::uint32_t entry_size_bytes)
 {
   std::vector<Entry> entries;
   for (std::size_t i = 0; i < array.size() / entry_size_bytes; ++i) {
     const auto bytes = array.subspan(i * entry_size_bytes, entry_size_bytes);
-    const Guid type_guid = get_guid(bytes, 0);
-    if (type_guid.is_nil())
-      continue;
-    entries.push_back({.slot = static_cast<std::uint32_t>(i + 1),
-                       .type_guid = type_guid,
-                       .partition_guid = get_guid(bytes, 16),
-                       .first_lba = Lba{get_field<std::uint64_t>(bytes, 32)},
-                       .last_lba = Lba{get_field<std::uint64_t>(bytes, kLastLbaOffset)},
-                       .attributes = get_field<std::uint64_t>(bytes, 48),
-                       .name = get_name(bytes)});
+    if (is_used(bytes))
+      entries.push_back(entry_of(bytes, static_cast<std::uint32_t>(i + 1)));
   }
   return entries;
 }

@@ -5,12 +5,15 @@
 #include "core/gpt/fields.h"
 #include "core/units.h"
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace gptgrow {
 
-/// Of EndingLBA in an entry, in bytes.
+/// Of StartingLBA and EndingLBA in an entry, in bytes.
+inline constexpr std::size_t kFirstLbaOffset = 32;
 inline constexpr std::size_t kLastLbaOffset = 40;
 
 struct Entry {
@@ -24,6 +27,34 @@ struct Entry {
 
   bool operator==(const Entry&) const = default;
 };
+
+/// The bytes of a partition entry array, up to 16 MiB. Copies share them: nobody changes them.
+class EntryArray {
+public:
+  EntryArray() = default;
+  explicit EntryArray(std::vector<std::byte> bytes)
+      : bytes_(std::make_shared<const std::vector<std::byte>>(std::move(bytes)))
+  {
+  }
+
+  std::size_t size() const { return bytes_ ? bytes_->size() : 0; }
+  const std::byte* begin() const { return bytes_ ? bytes_->data() : nullptr; }
+  const std::byte* end() const { return begin() + size(); }
+
+  bool operator==(const EntryArray& other) const { return bytes_ == other.bytes_ || std::ranges::equal(*this, other); }
+
+private:
+  std::shared_ptr<const std::vector<std::byte>> bytes_;  // none: empty
+};
+
+/// Whether a slot has a type.
+inline bool is_used(std::span<const std::byte> slot)
+{
+  return !is_zero(slot.first(16));
+}
+
+/// The entry in the slot of that number. Precondition: at least 128 bytes.
+Entry entry_of(std::span<const std::byte> slot, std::uint32_t number);
 
 /// The used entries (those with a type) of `array`, in slot order. Precondition: entry_size_bytes >= 128. Trailing
 /// bytes of the array that make no whole entry are ignored.

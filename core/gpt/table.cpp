@@ -23,7 +23,7 @@ ByteRange array_range(const Header& header, Lba lba)
 
 }  // namespace
 
-FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba at)
+FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba at, const FoundTable* known)
 {
   Header header(read_bytes(image, bytes_of(at, 1, sector_size_bytes)));
   FoundTable table{at, std::move(header), {}, {}};
@@ -36,8 +36,12 @@ FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba 
                               fmt::format("inside the file of {} bytes", image.size_bytes())});
     return table;
   }
-  table.array = read_bytes(image, range);
-  if (const std::uint32_t crc = crc32(table.array); crc != table.header.array_crc32())
+  table.array = EntryArray(read_bytes(image, range));
+  const bool is_known = known && known->valid() && known->array == table.array;
+  if (is_known)
+    table.array = known->array;
+  const std::uint32_t crc = is_known ? known->header.array_crc32() : crc32(table.array);
+  if (crc != table.header.array_crc32())
     table.problems.push_back({"partition entry array: CRC", fmt::format("0x{:08x}", table.header.array_crc32()),
                               fmt::format("0x{:08x}", crc)});
   return table;

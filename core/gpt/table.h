@@ -14,7 +14,7 @@ namespace gptgrow {
 struct FoundTable {
   Lba at;                         // the header's place
   Header header;                  //
-  std::vector<std::byte> array;   // verbatim; empty where the header does not lead to one
+  EntryArray array;               // verbatim; empty where the header does not lead to one
   std::vector<Problem> problems;  // the header's, then the array's; empty: valid
 
   bool valid() const { return problems.empty(); }
@@ -31,8 +31,9 @@ struct FoundTables {
   std::vector<FoundTable> strays;    // other valid tables: of another disk, older, or for sectors of another size
 };
 
-/// Reads the table whose header is at `at`, right or wrong. Precondition: that sector lies inside the image.
-FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba at);
+/// Reads the table whose header is at `at`, right or wrong. Its array is `known`'s own where they are the same.
+/// Precondition: that sector lies inside the image.
+FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba at, const FoundTable* known = nullptr);
 
 /// Reads both tables of `image`; damage is no error. Without `sector_size_bytes`, 512 and 4096 are tried, in this order
 /// (a device's own first): the first with a valid primary counts, else with a header whose CRC is right and a valid
@@ -53,7 +54,7 @@ enum class TableChoice { primary, backup };
 struct Table {
   std::uint32_t sector_size_bytes = 0;
   Header primary;                // the image's own, or rebuilt from the backup
-  std::vector<std::byte> array;  // verbatim, NumberOfPartitionEntries * SizeOfPartitionEntry bytes
+  EntryArray array;              // verbatim, NumberOfPartitionEntries * SizeOfPartitionEntry bytes
   Lba array_source_lba;          // where the array's sectors stand in the image
   std::optional<Header> backup;  // the image's own, when it is a valid backup of this table
   std::vector<std::string> warnings;

@@ -15,7 +15,7 @@ std::optional<FoundTable> read_backup(const Source& image, const FoundTables& fo
 {
   if (at <= kPrimaryLba || at > found.last_lba)
     return std::nullopt;
-  return read_table(image, found.sector_size_bytes, at);
+  return read_table(image, found.sector_size_bytes, at, &found.primary);
 }
 
 /// What the primary header, or what is left of it, says for a backup.
@@ -68,18 +68,18 @@ void find_left_behind(const Source& image, FoundTables& found)
 {
   std::vector<std::byte> mbr(kMbrSizeBytes);
   image.read(0, mbr);
-  const auto is_known = [&](const FoundTable& table) {
-    const auto is_same = [&](const FoundTable& other) {
-      return other.at == table.at || (other.valid() && is_same_table(other.header, table.header));
-    };
+  const auto is_known = [&](const auto& is_same) {
     return is_same(found.primary) || (found.backup && is_same(*found.backup)) ||
            (found.rival && is_same(*found.rival)) || std::ranges::any_of(found.strays, is_same);
   };
   for (const MbrRecord& record : mbr_records(mbr)) {
-    if (record.os_type != kGptProtective || record.starting_lba != kPrimaryLba.value)
+    const Lba at{record.size_in_lba};
+    if (record.os_type != kGptProtective || record.starting_lba != kPrimaryLba.value ||
+        is_known([&](const FoundTable& other) { return other.at == at; }))
       continue;
-    auto table = read_backup(image, found, Lba{record.size_in_lba});
-    if (table && table->valid() && !is_known(*table))
+    auto table = read_backup(image, found, at);
+    if (table && table->valid() &&
+        !is_known([&](const FoundTable& other) { return other.valid() && is_same_table(other.header, table->header); }))
       found.strays.push_back(std::move(*table));
   }
 }

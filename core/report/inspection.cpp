@@ -56,6 +56,7 @@ void add_table(std::vector<Segment>& segments, const FoundTable& table, bool pri
 std::vector<Segment> segments_of(const Inspection& inspection)
 {
   std::vector<Segment> segments{{Role::mbr, Lba{0}, Lba{0}, 0}};
+  segments.reserve(inspection.partitions.size() + 5);
   add_table(segments, inspection.tables.primary, true);
   if (inspection.tables.backup)
     add_table(segments, *inspection.tables.backup, false);
@@ -64,6 +65,7 @@ std::vector<Segment> segments_of(const Inspection& inspection)
   std::ranges::stable_sort(segments, {}, &Segment::first_lba);
 
   std::vector<Segment> with_free;
+  with_free.reserve(2 * segments.size() + 1);
   Lba next{0};  // the first LBA behind all segments so far
   const auto free_until = [&](Lba end) {
     if (next < end)
@@ -186,7 +188,7 @@ Inspection inspect(const Disk& disk)
   const Layout& layout = disk.layout();
   const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
   const Lba last_lba = layout.backup.my_lba();
-  const std::vector<std::byte> array(disk.array().begin(), disk.array().end());
+  const EntryArray array({disk.array().begin(), disk.array().end()});
   FoundTables tables{.sector_size_bytes = sector_size_bytes,
                      .sector_size_was_given = false,
                      .last_lba = last_lba,

@@ -85,7 +85,7 @@ std::string to_text(const Verification& verification, const Disk& disk, const So
     out += '\n' + to_text(*verification.comparison, style);
   if (!verification.is_table_same && !verification.cut_off)
     out += fmt::format("\nThe table's bytes (- found, + expected)\n{}\n",
-                       to_text([&](const auto& use) { for_each_table_change(disk, target, use); }, style));
+                       to_text([&](const auto& use) { for_each_change(target, disk, use); }, style));
   out += verdict(!verification.difference && !verification.stopped, data_line(verification, disk));
   return out + free_space_line(verification, disk, options);
 }
@@ -127,7 +127,7 @@ void write_json(const Verification& verification, const Disk& disk, const Source
     lists.emplace_back("slots", slots_of(*verification.comparison));
   lists.emplace_back("changes", [&](const std::function<void(const Json&)>& use) {
     if (!verification.is_table_same)
-      for_each_table_change(disk, target, [&](const Change& change) { use(json_of(change)); });
+      for_each_change(target, disk, [&](const Change& change) { use(json_of(change)); });
   });
   write_json(document, lists, write);
 }

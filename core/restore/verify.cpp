@@ -22,18 +22,27 @@ std::optional<Comparison> diagnose(const Source& image, const Source& target,
   }
 }
 
-/// From the order in which a restore writes: data, backup, primary, MBR.
-void look_for_cut_off(const Gpt& table, const Source& target, Verification& result)
+bool is_there(const Disk& disk, const Source& target, const TablePlace& place)
 {
-  const auto read = [&](ByteRange range) { return read_bytes(target, range); };
-  const auto is_there = [&](const Structure& structure) { return read(structure.range()) == structure.bytes; };
-  const bool backup_is_there = is_there(table.backup_array) && is_there(table.backup_header);
-  const std::vector<std::byte> header = read({table.primary_header.offset, kAtomicBytes});
-  result.cut_off_id = unfinished_id(header);
+  for (ByteRange rest = place.range; rest.size != 0;) {
+    const ByteRange chunk = first_chunk(rest);
+    if (read_bytes(disk, chunk) != read_bytes(target, chunk))
+      return false;
+    rest = {chunk.end(), rest.size - chunk.size};
+  }
+  return true;
+}
+
+/// From the order in which a restore writes: data, backup, primary, MBR.
+void look_for_cut_off(const Disk& disk, const Source& target, Verification& result)
+{
+  const auto [mbr, primary_header, primary_array, backup_array, backup_header] = table_places(disk);
+  const bool backup_is_there = is_there(disk, target, backup_array) && is_there(disk, target, backup_header);
+  result.cut_off_id = unfinished_id(read_bytes(target, {primary_header.range.offset, kAtomicBytes}));
   if (!result.cut_off_id.empty())
     result.cut_off = backup_is_there ? CutOff::in_table : CutOff::in_data;
-  else if (backup_is_there && is_there(table.primary_header) && is_there(table.primary_array) &&
-           is_zero(read(table.mbr.range())) && !is_zero(table.mbr.bytes))
+  else if (backup_is_there && is_there(disk, target, primary_header) && is_there(disk, target, primary_array) &&
+           is_zero(read_bytes(target, mbr.range)) && !is_zero(read_bytes(disk, mbr.range)))
     result.cut_off = CutOff::in_table;
 }
 
@@ -108,15 +117,13 @@ Verification verify(const Disk& disk, const DirectSource& target, const VerifyOp
     refuse("{}: {}, expected {}", target.name(), format_size(target.size_bytes()), format_size(disk.size_bytes()));
   const StopsWaiting stops(disk, monitor);
   target.forget();
-  const Gpt gpt = gpt_of(disk);
 
   Verification result;
-  result.is_table_same = std::ranges::all_of(gpt.all(), [&](const Structure* structure) {
-    return is_old_backup(structure->role) || read_bytes(target, structure->range()) == structure->bytes;
-  });
+  result.is_table_same =
+      std::ranges::all_of(table_places(disk), [&](const TablePlace& place) { return is_there(disk, target, place); });
   result.past_cache = target.is_past_cache();
   if (!result.is_table_same)
-    look_for_cut_off(gpt, target, result);
+    look_for_cut_off(disk, target, result);
   if (!result.is_table_same && !result.cut_off)
     result.comparison = diagnose(disk.image(), target, disk.table().sector_size_bytes);
   if (!options.data || result.cut_off == CutOff::in_data)
@@ -142,14 +149,6 @@ Verification verify(const Disk& disk, const DirectSource& target, const VerifyOp
   result.compared_bytes = monitor.done_bytes;
   result.stopped = monitor.stop && !offset;
   return result;
-}
-
-void for_each_table_change(const Disk& disk, const Source& target, const std::function<void(const Change&)>& use)
-{
-  Gpt gpt = gpt_of(disk);
-  // What an old backup becomes are zeros inside the image, which are a hole like others.
-  gpt.old_backup.clear();
-  for_each_change(target, gpt, use);
 }
 
 }  // namespace gptgrow

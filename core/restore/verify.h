@@ -35,7 +35,7 @@ struct Difference {
 };
 
 struct Verification {
-  bool is_table_same = true;      // else for_each_table_change()
+  bool is_table_same = true;      // else for_each_change()
   std::optional<CutOff> cut_off;  // nothing else is wrong with the table then
   std::string cut_off_id;         // of that restore, where the disk tells
   std::optional<Comparison>
@@ -52,8 +52,5 @@ struct Verification {
 /// Compares `target` with `disk`, which has its size. Throws Error when it has another; failed system
 /// calls are std::system_error.
 Verification verify(const Disk& disk, const DirectSource& target, const VerifyOptions& options, Monitor& monitor);
-
-/// Calls `use` for everything in which the table of `target` differs. Before: what it holds; after: what it should hold.
-void for_each_table_change(const Disk& disk, const Source& target, const std::function<void(const Change&)>& use);
 
 }  // namespace gptgrow

@@ -44,7 +44,7 @@ TEST_CASE("An entry of the same GUID is compared field by field, another one as 
   other.entries[1].last_lba = 410;
   other.entries[0].id = 9;
   std::vector<Change> list;
-  for_each_change(MemorySource(other.bytes()), gpt_of(disk), [&](const Change& change) { list.push_back(change); });
+  for_each_change(MemorySource(other.bytes()), disk, [&](const Change& change) { list.push_back(change); });
   CHECK(named(list, "primary array", "slot 3 EndingLBA").before_words == "410");
   CHECK(named(list, "primary array", "slot 3 EndingLBA").after_words == "399");
   CHECK(named(list, "primary array", "slot 1").range.size == 128);
