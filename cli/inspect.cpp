@@ -25,7 +25,10 @@ Exit inspect_disk(const InspectCommand& options)
   Inspection inspection = inspect(*disk, reading.sector_size_bytes);
   if (stream)
     inspection.warnings.emplace_back("only the beginning was read: the end is shown as the primary table describes it");
-  print(options.json ? to_json(inspection) : to_text(inspection, stdout_style()));
+  if (options.json)
+    write_json(inspection, print);
+  else
+    print(to_text(inspection, stdout_style()));
   if (inspection.table)
     return Exit::same;
   complain(options.disk + ": no valid GPT");

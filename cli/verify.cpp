@@ -57,18 +57,20 @@ Exit run_verify(const VerifyCommand& options)
     complain(fmt::format("warning: {}: {}", options.disk.file, warning));
   const VerifyOptions verify_options{!options.table_only, streamed ? &streamed->checksums() : nullptr,
                                      options.free_space};
-  const Verification result = verify(disk, target, verify_options, work.monitor());
-  if (options.json)
-    write_json(result, disk, target, verify_options, print);
-  else
+  Verification result = verify(disk, target, verify_options, work.monitor());
+  const Exit exit = !result.is_table_same || result.difference ? Exit::differs
+                    : result.stopped                           ? Exit::trouble
+                                                               : Exit::same;
+  if (options.json) {
+    write_json(std::move(result), disk, target, verify_options, print);
+  } else {
     print(to_text(result, disk, target, verify_options, stdout_style()));
-  if (!options.json && result.data_compared && !options.free_space && disk.layout().free_space.size != 0)
-    print("(--free-space compares it with zeros)\n");
-  if (!options.json && !result.is_table_same && !result.cut_off)
-    print(what_then(options, result));
-  if (!result.is_table_same || result.difference)
-    return Exit::differs;
-  return result.stopped ? Exit::trouble : Exit::same;
+    if (result.data_compared && !options.free_space && disk.layout().free_space.size != 0)
+      print("(--free-space compares it with zeros)\n");
+    if (!result.is_table_same && !result.cut_off)
+      print(what_then(options, result));
+  }
+  return exit;
 }
 
 }  // namespace

@@ -60,17 +60,20 @@ void append_utf8(std::string& out, char32_t c)
 /// Invisible, or changes how the text around it looks.
 constexpr bool is_deceptive(char32_t c)
 {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-         (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe || (c >= 0xe0000 && c <= 0xe0fff) || is_surrogate(c);
+  if (c < 0x7f)
+    return c < 0x20;
+  return c < 0xa0 || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+         (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xfdd0 && c <= 0xfdef) ||
+         (c & 0xfffe) == 0xfffe || (c >= 0xe0000 && c <= 0xe0fff) || is_surrogate(c);
 }
 
 void append_escape(std::string& out, char32_t c)
 {
-  const auto value = static_cast<std::uint32_t>(c);
-  out += c < 0x80      ? fmt::format("\\x{:02x}", value)
-         : c < 0x10000 ? fmt::format("\\u{:04x}", value)
-                       : fmt::format("\\U{:08x}", value);
+  const int digits = c < 0x80 ? 2 : c < 0x10000 ? 4 : 8;
+  out += '\\';
+  out += digits == 2 ? 'x' : digits == 4 ? 'u' : 'U';
+  for (int shift = 4 * digits; (shift -= 4) >= 0;)
+    out += "0123456789abcdef"[(c >> shift) & 15];
 }
 
 /// The character at the front of `text`, which is not empty. Overlong forms and surrogates are no UTF-8.
@@ -94,10 +97,16 @@ Decoded first_character(std::string_view text)
 
 std::string escape(std::string_view text, bool keep_newlines)
 {
+  // Of much text, nearly all is plain: without a branch, many characters are looked at at once.
+  unsigned char is_strange = 0;
+  const char plain_too = keep_newlines ? '\n' : ' ';
+  for (const char c : text)
+    is_strange |= static_cast<unsigned char>(((c < 0x20) | (c > 0x7e)) & (c != plain_too));
+  if (!is_strange)
+    return std::string(text);
   std::string out;
   out.reserve(text.size());
   for (;;) {
-    // Nearly all text is plain, and there may be very much of it.
     const auto plain = static_cast<std::size_t>(
         std::ranges::find_if(text, [](char c) { return c < 0x20 || c > 0x7e; }) - text.begin());
     out += text.substr(0, plain);
@@ -125,6 +134,23 @@ std::string to_utf8(std::u16string_view text)
   return out;
 }
 
+std::optional<std::u16string> to_utf16(std::string_view text)
+{
+  std::u16string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const Decoded decoded = first_character(text);
+    if (decoded.length == 0)
+      return std::nullopt;
+    if (decoded.code_point >= 0x10000)
+      out += static_cast<char16_t>(0xd7c0 + (decoded.code_point >> 10));
+    out += static_cast<char16_t>(decoded.code_point < 0x10000 ? decoded.code_point
+                                                              : 0xdc00 + (decoded.code_point & 0x3ff));
+    text.remove_prefix(decoded.length);
+  }
+  return out;
+}
+
 bool is_valid_utf16(std::u16string_view text)
 {
   bool valid = true;
@@ -135,6 +161,7 @@ bool is_valid_utf16(std::u16string_view text)
 std::string printable(std::u16string_view text)
 {
   std::string out;
+  out.reserve(text.size());
   for_each_code_point(text, [&](char32_t c) {
     if (c == '\\')
       out += "\\\\";

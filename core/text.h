@@ -2,6 +2,7 @@
 // Text that is not ours: names in UTF-16 or in bytes, perhaps invalid, perhaps with terminal escapes in them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@ namespace gptgrow {
 
 /// `text` as UTF-8, always valid: a surrogate without its other half becomes U+FFFD. Control characters stay.
 std::string to_utf8(std::u16string_view text);
+
+/// `text` as UTF-16; none where it is not UTF-8.
+std::optional<std::u16string> to_utf16(std::string_view text);
 
 /// Whether every surrogate of `text` has its other half.
 bool is_valid_utf16(std::u16string_view text);

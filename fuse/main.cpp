@@ -119,7 +119,9 @@ Tree make_tree(const Disk& disk)
     partitions.push_back({entry.slot, bytes_of(entry, sector_size_bytes, disk.size_bytes()), to_utf8(entry.name),
                           guid_text(entry.partition_guid)});
   const Inspection inspection = inspect(disk);
-  return Tree(disk.size_bytes(), partitions, for_terminal(to_text(inspection, {})), to_json(inspection));
+  std::string json;
+  write_json(inspection, [&](std::string_view text) { json += text; });
+  return Tree(disk.size_bytes(), partitions, for_terminal(to_text(inspection, {})), json);
 }
 
 /// The multi-threaded loop, with a descriptor for each thread where this user may open one.

@@ -2,10 +2,10 @@
 #include "core/gpt/fields.h"
 
 #include <boost/crc.hpp>
+#include <boost/uuid/string_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 
 namespace gptgrow {
@@ -24,8 +24,15 @@ Guid get_guid(std::span<const std::byte> bytes, std::size_t offset)
 std::string guid_text(const Guid& guid)
 {
   std::string text = boost::uuids::to_string(guid);
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
+  for (char& c : text)
+    if (c >= 'a')
+      c = static_cast<char>(c - 'a' + 'A');
   return text;
+}
+
+Guid guid_of(std::string_view text)
+{
+  return boost::uuids::string_generator()(text.begin(), text.end());
 }
 
 std::uint32_t crc32(std::span<const std::byte> bytes)

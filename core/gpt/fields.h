@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace gptgrow {
 
@@ -34,6 +35,9 @@ Guid get_guid(std::span<const std::byte> bytes, std::size_t offset);
 
 /// In upper case, as partitioning tools print it.
 std::string guid_text(const Guid& guid);
+
+/// The GUID that has this text. Throws std::runtime_error when there is none.
+Guid guid_of(std::string_view text);
 
 /// CRC-32 of UEFI (polynomial 04C11DB7h, reflected, as in Ethernet and zlib).
 std::uint32_t crc32(std::span<const std::byte> bytes);

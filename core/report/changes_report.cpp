@@ -23,9 +23,9 @@ std::string hex_text(std::span<const std::byte> bytes)
   return bytes.size() > kBytesShown ? text + " ..." : text;
 }
 
-Json hex_json(std::span<const std::byte> bytes)
+std::optional<std::string> hex_json(std::span<const std::byte> bytes)
 {
-  return bytes.empty() || bytes.size() > kBytesInJson ? Json() : Json(to_hex(bytes));
+  return bytes.empty() || bytes.size() > kBytesInJson ? std::nullopt : std::optional(to_hex(bytes));
 }
 
 }  // namespace
@@ -59,31 +59,37 @@ std::string to_text(const Changes& changes, const TextStyle& style)
   return out;
 }
 
-Json json_of(const Change& change)
+void append_change(std::string& out, const Change& change, JsonLayout layout)
 {
-  return {{"offset_bytes", change.range.offset},   {"length_bytes", change.range.size},
-          {"structure", change.structure},         {"field", change.field.empty() ? Json() : Json(change.field)},
-          {"before_hex", hex_json(change.before)}, {"after_hex", hex_json(change.after)},
-          {"before", change.before_words},         {"after", change.after_words}};
+  JsonObject(out, layout)
+      .add("offset_bytes", change.range.offset)
+      .add("length_bytes", change.range.size)
+      .add("structure", change.structure)
+      .add("field", change.field.empty() ? std::nullopt : std::optional<std::string_view>(change.field))
+      .add("before_hex", hex_json(change.before))
+      .add("after_hex", hex_json(change.after))
+      .add("before", change.before_words)
+      .add("after", change.after_words);
 }
 
-Json json_of(const std::vector<Change>& changes)
+Items items_of(const std::vector<Change>& changes)
 {
-  Json list = Json::array();
-  for (const Change& change : changes)
-    list.push_back(json_of(change));
-  return list;
+  return [&changes](const NextItem& next) {
+    for (const Change& change : changes)
+      append_change(next(), change, JsonLayout::item);
+  };
 }
 
 std::string to_json(const std::vector<Change>& changes, const std::string& disk, const std::string& from,
                     std::uint64_t size_bytes, std::uint32_t sector_size_bytes)
 {
-  return dump({{"disk", disk.empty() ? Json() : Json(disk)},
-               {"from", from},
-               {"size_bytes", size_bytes},
-               {"sector_size_bytes", sector_size_bytes},
-               {"last_lba", size_bytes / sector_size_bytes - 1},
-               {"changes", json_of(changes)}});
+  return json_text({{"disk", disk.empty() ? Json() : Json(disk)},
+                    {"from", from},
+                    {"size_bytes", size_bytes},
+                    {"sector_size_bytes", sector_size_bytes},
+                    {"last_lba", size_bytes / sector_size_bytes - 1},
+                    {"changes", later()}},
+                   {{"changes", items_of(changes)}});
 }
 
 }  // namespace gptgrow

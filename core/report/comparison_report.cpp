@@ -4,6 +4,8 @@
 #include "core/disk/size.h"
 #include "core/error.h"
 #include "core/report/json.h"
+#include "core/report/type_name.h"
+#include "core/text.h"
 
 #include <fmt/format.h>
 
@@ -17,9 +19,7 @@ using Kind = SlotDifference::Kind;
 
 std::string describe(const Entry& entry)
 {
-  const std::string type = type_name(entry.type_guid);
-  return fmt::format("LBA {}-{}, {}{}", entry.first_lba.value, entry.last_lba.value,
-                     type.empty() ? guid_text(entry.type_guid) : type,
+  return fmt::format("LBA {}-{}, {}{}", entry.first_lba.value, entry.last_lba.value, type_text(entry.type_guid),
                      entry.name.empty() ? "" : ", \"" + printable(entry.name) + '"');
 }
 
@@ -37,7 +37,7 @@ std::string headline(const Comparison& comparison, const SlotDifference& slot)
   return "unused on both sides";
 }
 
-std::string kind_name(const Comparison& comparison, const SlotDifference& slot)
+const char* kind_name(const Comparison& comparison, const SlotDifference& slot)
 {
   switch (slot.kind) {
   case Kind::moved: return "moved";
@@ -49,7 +49,7 @@ std::string kind_name(const Comparison& comparison, const SlotDifference& slot)
   return "unused_bytes";
 }
 
-std::string trace_name(Trace trace)
+const char* trace_name(Trace trace)
 {
   switch (trace) {
   case Trace::gap_closed: return "gap_closed";
@@ -118,46 +118,6 @@ std::vector<NamedField> fields_of_entries(const Comparison& comparison)
       std::min(comparison.table_a().header.entry_size_bytes(), comparison.table_b().header.entry_size_bytes()));
 }
 
-Json slot_json(const Comparison& comparison, const SlotDifference& slot, const std::vector<NamedField>& names)
-{
-  const std::uint32_t sector_size_bytes = comparison.tables_a.sector_size_bytes;
-  const auto entry = [&](const FoundTable& table, std::uint32_t number) {
-    return number == 0 || slot.kind == Kind::unused ? Json() : entry_json(entry_in(table, number), sector_size_bytes);
-  };
-  Json fields = Json::array();
-  for_each_field(comparison, slot, names, [&](const std::string& name, std::string a, std::string b) {
-    fields.push_back({{"field", name}, {"a", std::move(a)}, {"b", std::move(b)}});
-  });
-  return {{"kind", kind_name(comparison, slot)},
-          {"slot_a", slot.slot_a != 0 ? Json(slot.slot_a) : Json()},
-          {"slot_b", slot.slot_b != 0 ? Json(slot.slot_b) : Json()},
-          {"a", entry(comparison.table_a(), slot.slot_a)},
-          {"b", entry(comparison.table_b(), slot.slot_b)},
-          {"fields", std::move(fields)}};
-}
-
-/// All but the slots, of which there may be a hundred thousand.
-Json frame_json(const Comparison& comparison)
-{
-  const auto side = [](const Source& image) {
-    return Json{{"path", image.name()}, {"size_bytes", image.size_bytes()}};
-  };
-  Json fields = Json::array();
-  for (const FieldDifference& field : comparison.fields)
-    fields.push_back(field_json(field));
-  Json patterns = Json::array();
-  for (const Finding& finding : comparison.findings)
-    patterns.push_back({{"pattern", trace_name(finding.trace)}, {"text", finding.text}});
-  return {{"a", side(*comparison.a)},
-          {"b", side(*comparison.b)},
-          {"sector_size_bytes", comparison.tables_a.sector_size_bytes},
-          {"same", comparison.same()},
-          {"patterns", std::move(patterns)},
-          {"tools", comparison.tools},
-          {"same_slots", comparison.same_slots},
-          {"fields", std::move(fields)}};
-}
-
 std::string tools_in_words(const std::vector<std::string>& tools)
 {
   if (tools.empty())
@@ -168,6 +128,32 @@ std::string tools_in_words(const std::vector<std::string>& tools)
   for (std::size_t i = 0; i < tools.size(); ++i)
     text += (i == 0 ? "" : "; ") + tools[i];
   return text;
+}
+
+void append_slot(std::string& out, const Comparison& comparison, const SlotDifference& slot,
+                 const std::vector<NamedField>& names)
+{
+  JsonObject object(out);
+  const auto number = [](std::uint32_t value) { return value != 0 ? std::optional(value) : std::nullopt; };
+  const auto entry = [&](const char* key, const FoundTable& table, std::uint32_t value) {
+    object.begin(key);
+    if (value == 0 || slot.kind == Kind::unused)
+      out += "null";
+    else
+      append_entry(out, entry_in(table, value), comparison.tables_a.sector_size_bytes, JsonLayout::line);
+  };
+  object.add("kind", kind_name(comparison, slot)).add("slot_a", number(slot.slot_a)).add("slot_b", number(slot.slot_b));
+  entry("a", comparison.table_a(), slot.slot_a);
+  entry("b", comparison.table_b(), slot.slot_b);
+  object.begin("fields") += '[';
+  bool is_first = true;
+  for_each_field(comparison, slot, names, [&](const std::string& name, const std::string& a, const std::string& b) {
+    if (!is_first)
+      out += ',';
+    is_first = false;
+    JsonObject(out).add("field", name).add("a", a).add("b", b);
+  });
+  out += ']';
 }
 
 }  // namespace
@@ -206,17 +192,32 @@ std::string to_text(const Comparison& comparison, const TextStyle& style)
 
 Json json_of(const Comparison& comparison)
 {
-  Json json = frame_json(comparison);
-  json["slots"] = later();
-  return json;
+  const auto side = [](const Source& image) {
+    return Json{{"path", image.name()}, {"size_bytes", image.size_bytes()}};
+  };
+  Json fields = Json::array();
+  for (const FieldDifference& field : comparison.fields)
+    fields.push_back(field_json(field));
+  Json patterns = Json::array();
+  for (const Finding& finding : comparison.findings)
+    patterns.push_back({{"pattern", trace_name(finding.trace)}, {"text", finding.text}});
+  return {{"a", side(*comparison.a)},
+          {"b", side(*comparison.b)},
+          {"sector_size_bytes", comparison.tables_a.sector_size_bytes},
+          {"same", comparison.same()},
+          {"patterns", std::move(patterns)},
+          {"tools", comparison.tools},
+          {"same_slots", comparison.same_slots},
+          {"fields", std::move(fields)},
+          {"slots", later()}};
 }
 
 Items slots_of(const Comparison& comparison)
 {
-  return [&comparison](const std::function<void(const Json&)>& use) {
+  return [&comparison](const NextItem& next) {
     const std::vector<NamedField> fields = fields_of_entries(comparison);
     for (const SlotDifference& slot : comparison.slots)
-      use(slot_json(comparison, slot, fields));
+      append_slot(next(), comparison, slot, fields);
   };
 }
 

@@ -8,6 +8,9 @@
 #include "core/report/known_layout.h"
 #include "core/report/text_style.h"
 
+#include <functional>
+#include <string_view>
+
 namespace gptgrow {
 
 enum class SlotState {
@@ -51,7 +54,7 @@ Inspection inspect(const Disk& disk);
 /// For people: ends with a newline. Names from the disk are escaped.
 std::string to_text(const Inspection& inspection, const TextStyle& style);
 
-/// For programs: an object, indented, ASCII only, ends with a newline.
-std::string to_json(const Inspection& inspection);
+/// For programs: an object, indented, ASCII only, ends with a newline. Written piece by piece: a large array makes a long text.
+void write_json(const Inspection& inspection, const std::function<void(std::string_view)>& write);
 
 }  // namespace gptgrow

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/report/inspection.h"
 #include "core/report/json.h"
-#include "core/report/type_name.h"
-#include "core/text.h"
 
 #include <algorithm>
 #include <cctype>
@@ -59,24 +57,26 @@ std::string kind_name(Role role)
 
 }  // namespace
 
-std::string to_json(const Inspection& inspection)
+void write_json(const Inspection& inspection, const std::function<void(std::string_view)>& write)
 {
   Json junk = Json::array();
   for (std::size_t i = 0; i < inspection.slots.size(); ++i)
     if (inspection.slots[i] == SlotState::junk)
       junk.push_back(i + 1);
-  Json partitions = Json::array();
-  for (const Entry& entry : inspection.partitions)
-    partitions.push_back(entry_json(entry, inspection.tables.sector_size_bytes));
-  Json segments = Json::array();
-  for (const Segment& segment : inspection.segments) {
-    Json item{{"kind", kind_name(segment.role)},
-              {"first_lba", segment.first_lba.value},
-              {"last_lba", segment.last_lba.value}};
-    if (segment.role == Role::content)
-      item["slot"] = segment.slot;
-    segments.push_back(std::move(item));
-  }
+  const Items partitions = [&](const NextItem& next) {
+    for (const Entry& entry : inspection.partitions)
+      append_entry(next(), entry, inspection.tables.sector_size_bytes, JsonLayout::item);
+  };
+  const Items segments = [&](const NextItem& next) {
+    for (const Segment& segment : inspection.segments) {
+      JsonObject object(next(), JsonLayout::item);
+      object.add("kind", kind_name(segment.role))
+          .add("first_lba", segment.first_lba.value)
+          .add("last_lba", segment.last_lba.value);
+      if (segment.role == Role::content)
+        object.add("slot", segment.slot);
+    }
+  };
   Json json{{"disk", inspection.path},
             {"size_bytes", inspection.size_bytes},
             {"sector_size_bytes", inspection.tables.sector_size_bytes},
@@ -89,14 +89,14 @@ std::string to_json(const Inspection& inspection)
             {"slot_count", inspection.slots.size()},
             {"empty_slots", inspection.empty_slots},
             {"junk_slots", std::move(junk)},
-            {"partitions", std::move(partitions)},
-            {"map", std::move(segments)},
+            {"partitions", later()},
+            {"map", later()},
             {"layout", Json()},
             {"warnings", inspection.warnings}};
   if (inspection.layout)
     json["layout"] = {
         {"name", inspection.layout->name}, {"slots", inspection.layout->slots}, {"faults", inspection.layout->faults}};
-  return dump(json);
+  write_json(std::move(json), {{"partitions", partitions}, {"map", segments}}, write);
 }
 
 }  // namespace gptgrow

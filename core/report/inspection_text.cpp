@@ -16,12 +16,6 @@ namespace {
 constexpr std::size_t kSlotsPerLine = 32;
 constexpr std::size_t kSlotsPerGroup = 8;
 
-std::string type_text(const Entry& entry)
-{
-  const std::string name = type_name(entry.type_guid);
-  return name.empty() ? guid_text(entry.type_guid) : name;
-}
-
 /// The number of bytes from `first` to `last`, which may come from a hostile table.
 std::string size_text(Lba first, Lba last, std::uint32_t sector_size_bytes)
 {
@@ -186,7 +180,7 @@ private:
     line("  {:>6} {:>14} {:>14} {:>6}  {}", "slot", "first LBA", "last LBA", "size", "type, name, GUID");
     for (const Entry& entry : inspection_.partitions) {
       line("  {:>6} {:>14} {:>14} {:>6}  {}{}", entry.slot, entry.first_lba.value, entry.last_lba.value,
-           size_text(entry.first_lba, entry.last_lba, inspection_.tables.sector_size_bytes), type_text(entry),
+           size_text(entry.first_lba, entry.last_lba, inspection_.tables.sector_size_bytes), type_text(entry.type_guid),
            entry.name.empty() ? "" : ", \"" + printable(entry.name) + '"');
       line("  {:>37}  {}{}", "", guid_text(entry.partition_guid),
            entry.attributes == 0 ? "" : fmt::format(", attributes 0x{:x}", entry.attributes));

@@ -2,11 +2,7 @@
 // What all JSON reports have in common. Internal to core/report.
 #pragma once
 
-#include "core/compare/changes.h"
-#include "core/compare/compare.h"
 #include "core/gpt/entry.h"
-#include "core/report/type_name.h"
-#include "core/text.h"
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -15,6 +11,9 @@
 #include <string_view>
 
 namespace gptgrow {
+
+struct Change;
+struct Comparison;
 
 using Json = nlohmann::ordered_json;
 
@@ -25,34 +24,61 @@ std::string hex(T value)
   return fmt::format("0x{:0{}x}", value, 2 * sizeof(T));
 }
 
-inline Json entry_json(const Entry& entry, std::uint32_t sector_size_bytes)
+/// Control characters and everything that is not ASCII is escaped, so that it is safe on a terminal too. Bytes of a
+/// file name that are not UTF-8 become U+FFFD.
+inline std::string dump(const Json& json, int indent = 2)
 {
-  // Of a hostile entry the size is nonsense, but must not be undefined.
-  const std::uint64_t sectors =
-      entry.first_lba <= entry.last_lba ? entry.last_lba.value - entry.first_lba.value + 1 : 0;
-  std::uint64_t size_bytes = 0;
-  const std::string name = type_name(entry.type_guid);
-  return {{"slot", entry.slot},
-          {"first_lba", entry.first_lba.value},
-          {"last_lba", entry.last_lba.value},
-          {"size_bytes", __builtin_mul_overflow(sectors, sector_size_bytes, &size_bytes) ? Json() : Json(size_bytes)},
-          {"type_guid", guid_text(entry.type_guid)},
-          {"type_name", name.empty() ? Json() : Json(name)},
-          {"partition_guid", guid_text(entry.partition_guid)},
-          {"name", to_utf8(entry.name)},
-          {"attributes", hex(entry.attributes)}};
+  return json.dump(indent, ' ', true, Json::error_handler_t::replace);
 }
 
-/// As objects of a larger report. A comparison's lists of slots is left to slots_of().
-Json json_of(const Change& change);
-Json json_of(const std::vector<Change>& changes);
-Json json_of(const Comparison& comparison);
+/// How an object is written.
+enum class JsonLayout {
+  line,  // all on one line
+  item,  // indented, each value on a line of its own, as dump() writes an item of a list of the document
+};
+
+/// Appends an object to a text, as dump() would. For the items of long lists, of which no Json is made: that takes several
+/// times as long.
+class JsonObject {
+public:
+  explicit JsonObject(std::string& out, JsonLayout layout = JsonLayout::line) : out_(out), layout_(layout) {}
+  ~JsonObject() { out_ += std::string_view(layout_ == JsonLayout::line ? "}" : "\n    }"); }
+  JsonObject(const JsonObject&) = delete;
+  JsonObject& operator=(const JsonObject&) = delete;
+
+  JsonObject& add(std::string_view key, std::uint64_t value);
+  JsonObject& add(std::string_view key, std::string_view value);
+
+  /// Null where there is no value.
+  template <typename T>
+  JsonObject& add(std::string_view key, const std::optional<T>& value)
+  {
+    if (value)
+      return add(key, *value);
+    begin(key) += "null";
+    return *this;
+  }
+
+  /// The text, to which the value of `key` is to be appended.
+  std::string& begin(std::string_view key);
+
+private:
+  std::string& out_;
+  JsonLayout layout_;
+  bool is_empty_ = true;
+};
+
+void append_entry(std::string& out, const Entry& entry, std::uint32_t sector_size_bytes, JsonLayout layout);
+void append_change(std::string& out, const Change& change, JsonLayout layout);
 
 /// Takes a text piece by piece.
 using Print = std::function<void(std::string_view)>;
 
-/// A list that is too long to be kept: calls its argument with each item.
-using Items = std::function<void(const std::function<void(const Json&)>&)>;
+/// The text to which the next item of a list is to be appended.
+using NextItem = std::function<std::string&()>;
+
+/// A list that is too long to be kept.
+using Items = std::function<void(const NextItem&)>;
 
 /// Stands for such a list in a document.
 inline Json later()
@@ -60,16 +86,16 @@ inline Json later()
   return "\x01";
 }
 
+Items items_of(const std::vector<Change>& changes);
+
+/// A comparison as an object of a larger report, and its list of slots, which is left out of that.
+Json json_of(const Comparison& comparison);
 Items slots_of(const Comparison& comparison);
 
-/// Writes `document`, with the lists, by their keys, in the order in which they come.
-void write_json(const Json& document, const std::vector<std::pair<std::string, Items>>& lists, const Print& print);
+/// Writes `document`, with the lists, by their keys, in the order in which they come. Ends with a newline.
+void write_json(Json document, const std::vector<std::pair<std::string, Items>>& lists, const Print& print);
 
-/// Control characters and everything that is not ASCII is escaped, so that it is safe on a terminal too. Bytes of a
-/// file name that are not UTF-8 become U+FFFD.
-inline std::string dump(const Json& json)
-{
-  return json.dump(2, ' ', true, Json::error_handler_t::replace) + '\n';
-}
+/// The same as one text.
+std::string json_text(Json document, const std::vector<std::pair<std::string, Items>>& lists);
 
 }  // namespace gptgrow

@@ -31,10 +31,9 @@ class Slots {
 public:
   explicit Slots(std::span<const Entry> entries) : entries_(entries) {}
 
-  std::size_t count(std::string_view type) const
+  std::ptrdiff_t count(std::string_view type) const
   {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(entries_, [&](const Entry& entry) { return guid_text(entry.type_guid) == type; }));
+    return std::ranges::count(entries_, guid_of(type), &Entry::type_guid);
   }
 
   const Entry* at(std::uint32_t slot) const
@@ -46,7 +45,7 @@ public:
   bool has(const Expected& expected) const
   {
     const Entry* entry = at(expected.slot);
-    return entry && guid_text(entry->type_guid) == expected.type;
+    return entry && entry->type_guid == guid_of(expected.type);
   }
 
   bool has_name(std::u16string_view name) const
@@ -64,20 +63,12 @@ public:
   }
 
 private:
-  static std::string name_of(const Guid& type)
-  {
-    const std::string name = type_name(type);
-    return name.empty() ? guid_text(type) : name;
-  }
-
   std::string fault(const Expected& expected) const
   {
     const Entry* entry = at(expected.slot);
-    const auto of_type =
-        std::ranges::find(entries_, expected.type, [](const Entry& e) { return guid_text(e.type_guid); });
-    const std::string name = of_type == entries_.end() ? std::string(expected.type) : name_of(of_type->type_guid);
+    const std::string name = count(expected.type) == 0 ? std::string(expected.type) : type_text(guid_of(expected.type));
     return fmt::format("slot {} {}, expected {}", expected.slot,
-                       entry ? "holds " + name_of(entry->type_guid) : "is empty", name);
+                       entry ? "holds " + type_text(entry->type_guid) : "is empty", name);
   }
 
   std::span<const Entry> entries_;

@@ -36,21 +36,22 @@ std::string to_json(const RepairPlan& plan, const std::string& disk, const Exten
 {
   const Extension& extension = *plan.extension;
   const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
-  return dump({{"disk", disk},
-               {"size_bytes", plan.disk_size_bytes},
-               {"sector_size_bytes", plan.sector_size_bytes},
-               {"last_lba", plan.disk_size_bytes / plan.sector_size_bytes - 1},
-               {"extended",
-                {{"slot", extension.slot},
-                 {"first_lba", extension.first_lba.value},
-                 {"last_lba_before", extension.before.value},
-                 {"last_lba_after", extension.after.value}}},
-               {"contents",
-                {{"type", text(contents.type)},
-                 {"grow_command", text(contents.grow_command)},
-                 {"remark", text(contents.remark)}}},
-               {"changes", json_of(plan.changes)},
-               {"warnings", plan.warnings}});
+  return json_text({{"disk", disk},
+                    {"size_bytes", plan.disk_size_bytes},
+                    {"sector_size_bytes", plan.sector_size_bytes},
+                    {"last_lba", plan.disk_size_bytes / plan.sector_size_bytes - 1},
+                    {"extended",
+                     {{"slot", extension.slot},
+                      {"first_lba", extension.first_lba.value},
+                      {"last_lba_before", extension.before.value},
+                      {"last_lba_after", extension.after.value}}},
+                    {"contents",
+                     {{"type", text(contents.type)},
+                      {"grow_command", text(contents.grow_command)},
+                      {"remark", text(contents.remark)}}},
+                    {"changes", later()},
+                    {"warnings", plan.warnings}},
+                   {{"changes", items_of(plan.changes)}});
 }
 
 std::string to_json(const RepairPlan& plan, const std::string& disk, const std::string& from)
@@ -61,14 +62,15 @@ std::string to_json(const RepairPlan& plan, const std::string& disk, const std::
                     {"length_bytes", each.range.size},
                     {"slot", each.slot == 0 ? Json() : Json(each.slot)},
                     {"where", each.where}});
-  return dump({{"disk", disk},
-               {"from", from},
-               {"size_bytes", plan.disk_size_bytes},
-               {"sector_size_bytes", plan.sector_size_bytes},
-               {"last_lba", plan.disk_size_bytes / plan.sector_size_bytes - 1},
-               {"changes", json_of(plan.changes)},
-               {"overwritten", std::move(left)},
-               {"warnings", plan.warnings}});
+  return json_text({{"disk", disk},
+                    {"from", from},
+                    {"size_bytes", plan.disk_size_bytes},
+                    {"sector_size_bytes", plan.sector_size_bytes},
+                    {"last_lba", plan.disk_size_bytes / plan.sector_size_bytes - 1},
+                    {"changes", later()},
+                    {"overwritten", std::move(left)},
+                    {"warnings", plan.warnings}},
+                   {{"changes", items_of(plan.changes)}});
 }
 
 }  // namespace gptgrow

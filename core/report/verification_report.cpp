@@ -90,7 +90,7 @@ std::string to_text(const Verification& verification, const Disk& disk, const So
   return out + free_space_line(verification, disk, options);
 }
 
-void write_json(const Verification& verification, const Disk& disk, const Source& target, const VerifyOptions& options,
+void write_json(Verification verification, const Disk& disk, const Source& target, const VerifyOptions& options,
                 const std::function<void(std::string_view)>& write)
 {
   const std::uint32_t sector_size_bytes = disk.table().sector_size_bytes;
@@ -111,25 +111,26 @@ void write_json(const Verification& verification, const Disk& disk, const Source
             {"free_space_bytes", disk.layout().free_space.size},
             {"free_space_compared", options.free_space},
             {"first_difference", difference}};
-  const Json document{{"image", disk.image().name()},
-                      {"target", target.name()},
-                      {"size_bytes", disk.size_bytes()},
-                      {"sector_size_bytes", sector_size_bytes},
-                      {"same", verification.same() && !verification.data_compared ? Json() : Json(verification.same())},
-                      {"table",
-                       {{"same", verification.is_table_same},
-                        {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},
-                        {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
-                        {"changes", later()}}},
-                      {"data", verification.data_compared ? data : Json()}};
+  Json document{{"image", disk.image().name()},
+                {"target", target.name()},
+                {"size_bytes", disk.size_bytes()},
+                {"sector_size_bytes", sector_size_bytes},
+                {"same", verification.same() && !verification.data_compared ? Json() : Json(verification.same())},
+                {"table",
+                 {{"same", verification.is_table_same},
+                  {"cut_off_restore", verification.cut_off ? Json(word(verification.cut_off)) : Json()},
+                  {"comparison", verification.comparison ? json_of(*verification.comparison) : Json()},
+                  {"changes", later()}}},
+                {"data", verification.data_compared ? data : Json()}};
   std::vector<std::pair<std::string, Items>> lists;
   if (verification.comparison)
     lists.emplace_back("slots", slots_of(*verification.comparison));
-  lists.emplace_back("changes", [&](const std::function<void(const Json&)>& use) {
+  lists.emplace_back("changes", [&](const NextItem& next) {
+    verification.comparison.reset();
     if (!verification.is_table_same)
-      for_each_change(target, disk, [&](const Change& change) { use(json_of(change)); });
+      for_each_change(target, disk, [&](const Change& change) { append_change(next(), change, JsonLayout::line); });
   });
-  write_json(document, lists, write);
+  write_json(std::move(document), lists, write);
 }
 
 }  // namespace gptgrow

@@ -13,8 +13,8 @@ namespace gptgrow {
 std::string to_text(const Verification& verification, const Disk& disk, const Source& target,
                     const VerifyOptions& options, const TextStyle& style);
 
-/// Writes it piece by piece: a large array makes a long text.
-void write_json(const Verification& verification, const Disk& disk, const Source& target, const VerifyOptions& options,
+/// Writes it piece by piece: a large array makes a long text. What is written is given up, for the same reason.
+void write_json(Verification verification, const Disk& disk, const Source& target, const VerifyOptions& options,
                 const std::function<void(std::string_view)>& write);
 
 }  // namespace gptgrow
