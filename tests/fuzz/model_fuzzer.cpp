@@ -38,6 +38,11 @@ bool rarely(FuzzedDataProvider& in)
   return in.ConsumeIntegral<std::uint8_t>() > 246;
 }
 
+bool now_and_then(FuzzedDataProvider& in)
+{
+  return in.ConsumeIntegral<std::uint8_t>() > 224;
+}
+
 /// Every byte tells where it is.
 std::vector<std::byte> pattern(std::size_t size)
 {
@@ -63,14 +68,17 @@ public:
     make_mbr();
     for (std::size_t entries = in.ConsumeIntegralInRange<std::size_t>(0, 4); entries > 0; --entries)
       put_entry();
-    const std::uint64_t last = number(in, sectors_ - 1), backup_array = number(in, last - array_sectors());
+    // A second backup, in the last LBA.
+    const bool has_rival = now_and_then(in);
+    const std::uint64_t last = has_rival ? sectors_ - 2 : number(in, sectors_ - 1);
+    const std::uint64_t backup_array = number(in, last - array_sectors());
     first_usable_ = number(in, 2 + array_sectors());
     last_usable_ = number(in, backup_array - 1);
     // Of the last ones that are put in the same place, one is seen.
     if (rarely(in))
       put_table(1, last, number(in, 2), sector_ ^ 512 ^ 4096);
-    if (rarely(in))
-      put_table(number(in, sectors_ - 1), 1, number(in, sectors_ - 1 - array_sectors()), sector_);
+    if (has_rival)
+      put_table(sectors_ - 1, 1, number(in, last - 2 * array_sectors()), sector_);
     if (!rarely(in))
       put_table(last, 1, backup_array, sector_);
     if (!rarely(in))
@@ -128,13 +136,13 @@ private:
     field(32, alternate);
     field(40, first_usable_);
     field(48, last_usable_);
-    header[56] = std::byte{rarely(in_)};
+    header[56] = std::byte{now_and_then(in_)};
     std::ranges::fill(std::span(header).subspan(57, 15), std::byte{0xd1});
     put_field(std::span(header), 72, array_lba);
     field(80, count_);
     field(84, entry_size_);
     std::vector<std::byte> array = array_;
-    if (rarely(in_))
+    if (now_and_then(in_))
       array[in_.ConsumeIntegralInRange<std::size_t>(0, array.size() - 1)] ^= std::byte{1};
     field(88, crc32(array));
     if (const auto size = get_field<std::uint32_t>(header, 12); size >= 20 && size <= sector) {
