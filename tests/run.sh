@@ -66,7 +66,7 @@ fuzz_one() {
   mkdir -p "build/corpus/$1"
   if "$run" -runs=0 "$kept" >"$log" 2>&1 &&
     "$run" -max_total_time="$2" -timeout=60 -print_final_stats=1 -artifact_prefix="build/$1-" "build/corpus/$1" "$kept" >>"$log" 2>&1; then
-    echo "counted: inputs of the fuzzer of a $1 | $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") | 0" |
+    echo "counted: fuzzed inputs, $1 | $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") | 0" |
       tee -a build/counted.log
   else
     tail -n 50 "$log"
