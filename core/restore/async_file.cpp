@@ -54,10 +54,10 @@ private:
   }
 
   std::size_t finished(std::size_t count, const boost::system::error_code& error, const char* what,
-                       std::uint64_t offset) const
+                       std::uint64_t offset)
   {
     if (error && error != asio::error::eof)
-      throw_io_error(error.value(), path_, what, offset);
+      throw_io_error(error_to_say(error.value(), file_.native_handle(), offset), path_, what, offset);
     if (count == 0)
       throw_end_of_file(path_, offset);
     return count;

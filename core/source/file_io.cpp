@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace gptgrow {
@@ -23,6 +25,12 @@ void throw_io_error(int error, const std::string& path, const char* what, std::u
 void throw_end_of_file(const std::string& path, std::uint64_t offset)
 {
   throw_io_error(EIO, path, "ends", offset);
+}
+
+int error_to_say(int error, int fd, std::uint64_t offset)
+{
+  std::uint64_t size = 0;
+  return error == ENOSPC && ::ioctl(fd, BLKGETSIZE64, &size) == 0 && size <= offset ? ENODEV : error;
 }
 
 std::size_t read_some(int fd, const std::string& path, std::uint64_t offset, std::span<std::byte> buffer)
@@ -54,7 +62,7 @@ void write_fully(int fd, const std::string& path, std::uint64_t offset, std::spa
     if (count == -1 && errno == EINTR)
       continue;
     if (count <= 0)
-      throw_io_error(count == 0 ? EIO : errno, path, "write", offset);
+      throw_io_error(count == 0 ? EIO : error_to_say(errno, fd, offset), path, "write", offset);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
   }

@@ -24,6 +24,10 @@ private:
 [[noreturn]] void throw_io_error(int error, const std::string& path, const char* what, std::uint64_t offset);
 [[noreturn]] void throw_end_of_file(const std::string& path, std::uint64_t offset);
 
+/// What to say of an error of a file: of a block device without room for a byte, that it is gone. The kernel says ENOSPC then, as
+/// one that was pulled has no size any more.
+int error_to_say(int error, int fd, std::uint64_t offset);
+
 /// As much as one call gives; 0 at the end of the file.
 std::size_t read_some(int fd, const std::string& path, std::uint64_t offset, std::span<std::byte> buffer);
 
