@@ -104,6 +104,7 @@ check_a_source_that_cannot_be_read() {
 
 scsi_disk() {  # scsi_disk PARAMETER...: sets $disk
   local found
+  rmmod scsi_debug 2>/dev/null || true
   modprobe scsi_debug dev_size_mb=32 "$@"
   for _ in $(seq 100); do
     found=(/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*)
@@ -115,12 +116,17 @@ scsi_disk() {  # scsi_disk PARAMETER...: sets $disk
 }
 no_scsi_disk() { rmmod scsi_debug; }
 
-check_scsi_disk_without_unmap_and_write_same() {
-  scsi_disk lbpu=0 lbpws=0 lbpws10=0
+# restores_on SCSI_PARAMETER...
+restores_on() {
+  scsi_disk "$@"
   gptgrow restore "$image" "$disk" --yes
   holds_the_image "$disk"
   no_scsi_disk
 }
+
+check_scsi_disk_without_unmap_and_write_same() { restores_on lbpu=0 lbpws=0 lbpws10=0; }
+check_scsi_disk_without_write_same() { restores_on lbpu=1 lbpws=0 lbpws10=0; }
+check_scsi_disk_without_unmap() { restores_on lbpu=0 lbpws=1 lbpws10=1; }
 check_scsi_disk_whose_discard_does_not_zero() {
   scsi_disk lbpu=1 lbprz=0
   head -c 32M /dev/urandom >"$disk"
@@ -128,20 +134,25 @@ check_scsi_disk_whose_discard_does_not_zero() {
   holds_the_image "$disk"
   no_scsi_disk
 }
-check_scsi_disk_with_physical_sectors_of_4096() {
-  scsi_disk physblk_exp=3
-  gptgrow restore "$image" "$disk" --yes
-  holds_the_image "$disk"
-  no_scsi_disk
-}
+check_scsi_disk_with_physical_sectors_of_4096() { restores_on physblk_exp=3; }
 check_scsi_disk_with_sectors_of_4096_is_refused() {
   scsi_disk sector_size=4096
   fails "sectors of 4096 bytes, expected 512" gptgrow restore "$image" "$disk" --yes
   no_scsi_disk
 }
+check_scsi_disk_with_sectors_of_4096() {
+  head -c 8M /dev/urandom >/images/4096.raw
+  losetup -b 4096 /dev/loop0 /images/4096.raw
+  sgdisk -Z /dev/loop0
+  sgdisk -a 8 -n 1:64:+16 -n 5:256:+1500 /dev/loop0
+  image=/dev/loop0
+  restores_on sector_size=4096
+  losetup -d /dev/loop0
+  rm /images/4096.raw
+}
 check_scsi_disk_that_is_write_protected() {
   scsi_disk wp=1
-  fails "" gptgrow restore "$image" "$disk" --yes
+  fails "Read-only" gptgrow restore "$image" "$disk" --yes
   no_scsi_disk
 }
 check_scsi_disk_with_a_medium_error() {
@@ -152,14 +163,26 @@ check_scsi_disk_with_a_medium_error() {
   has_no_table "$disk"
   no_scsi_disk
 }
+check_scsi_disk_that_recovers_from_errors() {
+  # Every fifth command: an error from which the disk has recovered, or one of the transport, which the kernel tries again.
+  restores_on every_nth=5 opts=24
+}
 check_scsi_disk_that_goes_away() {
-  local status=0
+  local status=0 restore
   scsi_disk
   mkfifo /run/pipe
-  gptgrow restore - "$disk" --yes </run/pipe >/run/said 2>&1 &
-  { head -c 12M "$image"; while ! grep -q copying /run/said && [ "$(cat "/sys/block/${disk##*/}/stat" | awk '{print $7}')" -lt 8000 ]; do sleep 0.1; done
-    echo 1 >"/sys/block/${disk##*/}/device/delete"; tail -c +12582913 "$image"; } >/run/pipe || true
-  wait $! || status=$?
+  timeout 60 gptgrow restore - "$disk" --yes </run/pipe >/run/said 2>&1 &
+  restore=$!
+  {
+    head -c 12M "$image"
+    while kill -0 "$restore" && [ "$(awk '{ print $7 }' "/sys/block/${disk##*/}/stat")" -lt 8000 ]; do
+      sleep 0.1
+    done
+    echo 1 >"/sys/block/${disk##*/}/device/delete"
+    tail -c +12582913 "$image"
+  } >/run/pipe || true
+  wait "$restore" || status=$?
   cat /run/said
   [ "$status" = 2 ]
+  names_byte $((8000 * 512 / 2)) $((24 << 20))
 }
