@@ -147,6 +147,7 @@ check_image_unchanged() {
 
 make_image() { :; }
 prepare() { :; }
+after_checks() { :; }
 
 report() { echo "$*" >/dev/ttyS1; }
 uptime_seconds() { cut -d' ' -f1 /proc/uptime; }
@@ -175,6 +176,7 @@ run_case() {
     status=$?
     report "$name $status $(uptime_seconds)"
   done
+  (set -eux; after_checks)
 }
 
 start_system

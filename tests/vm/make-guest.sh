@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # make-guest.sh PLUGIN FUSE COMMAND DIRECTORY
-# Makes DIRECTORY/vmlinuz and DIRECTORY/guest.cpio (what every case of this folder runs in: Debian's cloud kernel, its
-# modules, and this machine's own nbdkit, PLUGIN, FUSE (gptgrow-fuse), COMMAND (gptgrow) and disk tools with their
-# libraries), and DIRECTORY/bank.cpio.gz (the small system that a boot bank of the bootable image starts).
+# Makes DIRECTORY/vmlinuz, DIRECTORY/generic and DIRECTORY/guest.cpio (what every case of this folder runs in: Debian's kernel
+# for virtual machines, or the one for all machines, modules of both, and this machine's own nbdkit, PLUGIN, FUSE
+# (gptgrow-fuse), COMMAND (gptgrow) and disk tools with their libraries), and DIRECTORY/bank.cpio.gz (the small system that a
+# boot bank of the bootable image starts).
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 plugin=$1 fuse=$2 command=$3 out=$4
@@ -14,6 +15,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 readonly kModules="scsi_debug sd_mod virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
   ext4 xfs raid0 raid1 dm-mod dm-log-writes dm-flakey dm-crypt dm-multipath dm-round-robin crypto_null ecb"
 readonly kModulesOfSomeKernels="bcache linear"
+readonly kModulesOfAllMachines="sd_mod virtio_pci virtio_blk virtio_scsi nvme xhci_pci usb_storage nbd loop fuse vfat nls_cp437
+  nls_ascii nls_utf8"
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
   dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq
   resize2fs e2fsck mkfs.xfs xfs_growfs xfs_repair
@@ -39,11 +42,22 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 unpack_kernel linux-image-cloud-amd64
 cp "$out"/kernel/tree/boot/vmlinuz-* "$out/vmlinuz"
+mkdir -p "$out/all-machines"
+(
+  out=$out/all-machines
+  unpack_kernel linux-image-amd64
+)
+cp "$out"/all-machines/kernel/tree/boot/vmlinuz-* "$out/generic"
 
 root=$out/guest
 make_root "$root"
 # shellcheck disable=SC2046,SC2086 # lists of words
 add_modules "$root" $kModules $(modules_of_this_kernel)
+# shellcheck disable=SC2086 # lists of words
+(
+  out=$out/all-machines
+  add_modules "$root" $kModulesOfAllMachines
+)
 for program in $kProgramsOfTheCases; do
   add_file "$root" "$(command -v "$program")"
 done

@@ -8,8 +8,13 @@
 # A case is a file of tests/vm/cases:
 #   disks=("7G raw" "3T qcow2" "2G raw 4096")    /dev/vda, /dev/vdb, ...: size, format, bytes of a logical sector
 #   image_name=bootable       the image in $image: esxi5 (the default), or bootable: the same with SYSLINUX and a kernel
+#   kernel=generic            Debian's kernel for all machines, with USB; without it, the one for virtual machines
+#   devices() { ... }         on this machine, first: adds to QEMU's $arguments
+#   beside_guest() { ... }    on this machine, while the guest runs: QEMU's monitor is $work/monitor, its process that in
+#                             $work/qemu.pid, and what the guest reports comes to $log.results
 #   prepare() { ... }         runs in the guest first
 #   check_NAME() { ... }      a check, in the guest; the tools at hand there are told at the top of guest.sh
+#   after_checks() { ... }    runs in the guest last
 #   host_check_NAME() { ... } a check on this machine, after the guest has ended, for which equals_image,
 #                             equals_served and boot, below, are made
 set -euo pipefail
@@ -40,7 +45,7 @@ start_guest() {  # start_guest SECONDS CASE_CPIO LOG ARGUMENT ...: LOG.console a
   local seconds=$1 case_cpio=$2 log=$3
   shift 3
   cat "$build/guest.cpio" "$case_cpio" >"$work/initrd"
-  qemu "$seconds" -kernel "$build/vmlinuz" -initrd "$work/initrd" \
+  qemu "$seconds" -kernel "$build/${kernel:-vmlinuz}" -initrd "$work/initrd" \
     -append "console=ttyS0 loglevel=6 panic=-1 mitigations=off" \
     -serial "file:$log.console" -serial "file:$log.results" "$@"
 }
@@ -113,7 +118,7 @@ checks_of() {  # checks_of PREFIX CASE_FILE: in the order of their definition
 
 run_case() {  # run_case NAME
   local name=$1 case_file=$here/cases/$1.sh log=$build/$1 arguments=() check status seconds number=0 began
-  local size format sector_bytes cluster_option=()
+  local size format sector_bytes cluster_option=() kernel=vmlinuz beside=
   began=$(date +%s)
   disks=() image_name=esxi5
   # shellcheck source=/dev/null
@@ -136,7 +141,14 @@ run_case() {  # run_case NAME
     disk_arguments "$format" "$work/disk$number" "${sector_bytes:-512}"
   done
   rm -f "$log".{results,console,host}
+  [ "$(type -t devices)" != function ] || devices
+  if [ "$(type -t beside_guest)" = function ]; then
+    arguments+=(-qmp "unix:$work/monitor,server=on,wait=off" -pidfile "$work/qemu.pid")
+    beside_guest >>"$log.host" 2>&1 &
+    beside=$!
+  fi
   start_guest $kGuestSeconds "$work/case.cpio" "$log" "${arguments[@]}" || true
+  [ -z "$beside" ] || wait "$beside" || tell FAILED "$name" "beside the guest" "$?; see ${log#"$project"/}.host"
 
   for check in prepare $(cat "$work/case/case/checks"); do
     read -r status seconds < <(sed -n "s/^$check //p" "$log.results" | tr -d '\r') || status=missing seconds=
