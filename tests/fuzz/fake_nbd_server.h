@@ -6,6 +6,7 @@
 #include "tests/fuzz/require.h"
 
 #include <atomic>
+#include <cstring>
 #include <thread>
 
 #include <fuzzer/FuzzedDataProvider.h>
@@ -14,18 +15,27 @@
 
 /// What the disk behind the server holds: runs of zeros and of bytes that tell their place.
 struct Content {
+  static constexpr std::size_t kPatternBytes = 65521;  // a prime: what is shifted by whole blocks is seen
+
   unsigned run_shift = 12;
   std::uint64_t zeros_from = UINT64_MAX;
 
   bool is_zero_run(std::uint64_t offset) const { return (offset >> run_shift & 3) == 1; }
 
-  /// No step of this is of interest to libFuzzer.
-  __attribute__((no_sanitize("coverage"))) void read(std::uint64_t offset, std::span<std::byte> buffer) const
+  void read(std::uint64_t offset, std::span<std::byte> buffer) const
   {
-    std::byte* const bytes = buffer.data();
-    for (std::size_t i = 0; i < buffer.size(); ++i, ++offset) {
-      const bool is_zero = offset >= zeros_from || is_zero_run(offset);
-      bytes[i] = is_zero ? std::byte{0} : static_cast<std::byte>((offset * 31 + (offset >> 8) * 7) | 1);
+    while (!buffer.empty()) {
+      const std::uint64_t run_bytes = std::uint64_t{1} << run_shift;
+      std::uint64_t size =
+          std::min({run_bytes - offset % run_bytes, kPatternBytes - offset % kPatternBytes, buffer.size()});
+      if (offset < zeros_from)
+        size = std::min(size, zeros_from - offset);
+      if (offset >= zeros_from || is_zero_run(offset))
+        std::memset(buffer.data(), 0, size);
+      else
+        std::memcpy(buffer.data(), &pattern()[offset % kPatternBytes], size);
+      buffer = buffer.subspan(size);
+      offset += size;
     }
   }
 
@@ -34,6 +44,18 @@ struct Content {
   {
     const bool is_one_run = size == 0 || first >> run_shift == (first + size - 1) >> run_shift;
     return first >= zeros_from || (is_one_run && is_zero_run(first));
+  }
+
+private:
+  static const std::vector<std::byte>& pattern()
+  {
+    static const std::vector<std::byte> all = [] {
+      std::vector<std::byte> bytes(kPatternBytes);
+      for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes[i] = static_cast<std::byte>((i * 31 + (i >> 8) * 7) | 1);
+      return bytes;
+    }();
+    return all;
   }
 };
 
