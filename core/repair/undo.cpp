@@ -119,8 +119,7 @@ void check_apart(const std::string& path, const Undo& undo)
   for (const Write& write : undo.writes)
     places.push_back(write.range());
   std::ranges::sort(places);
-  const auto [same, end] = std::ranges::unique(places);
-  places.erase(same, end);
+  places.erase(std::unique(places.begin(), places.end()), places.end());  // clang 14 has trouble with that of ranges
   const auto twice = std::ranges::adjacent_find(places, overlap);
   if (twice != places.end())
     refuse("{}: two writes at bytes {} and {}, expected none on another one", path, twice[0].offset, twice[1].offset);

@@ -33,7 +33,7 @@ void append_text(std::string& out, std::string_view text)
       if (is_plain(unit))
         out += static_cast<char>(unit);
       else
-        append_escaped(out, unit);
+        append_escaped(out, static_cast<char16_t>(unit));
   };
   // Without a branch, many characters are looked at at once.
   unsigned char not_plain = 0, not_ascii = 0;
@@ -112,7 +112,7 @@ void write_json(Json document, const std::vector<std::pair<std::string, Items>>&
   std::string_view rest = text;
   for (const auto& [key, items] : lists) {
     // A key is ours, whatever the values are.
-    const std::size_t at = rest.find('"' + key + "\": " + marker) + key.size() + 4;
+    const std::size_t at = rest.find(fmt::format("\"{}\": {}", key, marker)) + key.size() + 4;
     print(rest.substr(0, at));
     rest.remove_prefix(at + marker.size());
     std::string out = "[";
