@@ -123,6 +123,12 @@ void check_apart(const std::string& path, const Undo& undo)
   const auto twice = std::ranges::adjacent_find(places, overlap);
   if (twice != places.end())
     refuse("{}: two writes at bytes {} and {}, expected none on another one", path, twice[0].offset, twice[1].offset);
+  for (auto later = undo.writes.begin(); later != undo.writes.end(); ++later) {
+    const auto earlier = std::find_if(std::reverse_iterator(later), undo.writes.rend(),
+                                      [&](const Write& write) { return write.range() == later->range(); });
+    if (earlier != undo.writes.rend() && earlier->after != later->before)
+      refuse("{}: two writes at byte {}, expected the second one after the first", path, later->offset);
+  }
 }
 
 }  // namespace
