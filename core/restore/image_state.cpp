@@ -16,7 +16,7 @@ constexpr std::uint64_t kEndBytes = 64 * 1024;
 constexpr std::uint64_t kPartitionHeadBytes = 128 * 1024;  // btrfs has its superblock at 64 KiB
 constexpr std::uint64_t kBlockBytes = 4096;
 constexpr std::uint64_t kBlocks = 256;
-constexpr std::size_t kReaders = 16;
+constexpr std::size_t kReaders = 7;  // besides the one that asks
 
 /// From a server many at once: it may be far away.
 std::vector<std::vector<std::byte>> read_all(const Source& image, const std::vector<ByteRange>& ranges)
@@ -64,9 +64,9 @@ std::string content_state(const Disk& disk)
   return version.empty() ? fmt::format("sample 0x{:08x}", sample_crc32(disk)) : version;
 }
 
-std::string image_identity(const Disk& disk)
+std::string image_identity(const Disk& disk, const std::string& state)
 {
-  return fmt::format("{} bytes, {}, {}", disk.image().size_bytes(), content_state(disk), identity_of(disk.image()));
+  return fmt::format("{} bytes, {}, {}", disk.image().size_bytes(), state, identity_of(disk.image()));
 }
 
 }  // namespace gptgrow

@@ -11,7 +11,7 @@ namespace gptgrow {
 /// the sample does not meet goes unnoticed.
 std::string content_state(const Disk& disk);
 
-/// Size, content_state(), and for a file the time of its inode's last change, for a device what the kernel calls it.
-std::string image_identity(const Disk& disk);
+/// Size, `state` as content_state() tells it, and for a file the time of its inode's last change, for a device what the kernel calls it.
+std::string image_identity(const Disk& disk, const std::string& state);
 
 }  // namespace gptgrow

@@ -108,7 +108,7 @@ TargetBefore Restore::look_at_target()
 
 void Restore::open_map()
 {
-  const RestoreIdentity identity = identity_of(*disk_, plan_.gpt, options_.free_space);
+  const RestoreIdentity identity = identity_of(*disk_, image_state_, plan_.gpt, options_.free_space);
   const std::string& path = options_.map_path;
   if (!path.empty()) {
     if (stream_ && !stream_->input().file())

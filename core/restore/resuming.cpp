@@ -12,12 +12,12 @@
 
 namespace gptgrow {
 
-RestoreIdentity identity_of(const Disk& disk, const Gpt& gpt, FreeSpace free_space)
+RestoreIdentity identity_of(const Disk& disk, const std::string& state, const Gpt& gpt, FreeSpace free_space)
 {
   std::vector<std::byte> table;
   for (const Structure* structure : gpt.all())
     table.insert(table.end(), structure->bytes.begin(), structure->bytes.end());
-  return {guid_text(boost::uuids::random_generator()()), image_identity(disk), disk.size_bytes(), crc32(table),
+  return {guid_text(boost::uuids::random_generator()()), image_identity(disk, state), disk.size_bytes(), crc32(table),
           to_string(free_space)};
 }
 

@@ -8,7 +8,8 @@
 
 namespace gptgrow {
 
-RestoreIdentity identity_of(const Disk& disk, const Gpt& gpt, FreeSpace free_space);
+/// `state` is what content_state() tells of `disk`.
+RestoreIdentity identity_of(const Disk& disk, const std::string& state, const Gpt& gpt, FreeSpace free_space);
 
 /// Throws Error unless `map` is of the restore that `identity` is of, and `target` still has its id in the mark of an unfinished
 /// restore, or some of exactly this `gpt` (it was cut off while that was written). `target` is none where there is none of that

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/error.h"
 #include "core/restore/resuming.h"
+
+#include "core/restore/image_state.h"
 #include "core/restore/unfinished_mark.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/served_disk.h"
@@ -14,7 +16,7 @@ constexpr std::uint64_t kDiskSize = 1000 * 512;
 struct Interrupted {
   Disk disk = served(two_partitions().bytes(), kDiskSize);
   Gpt gpt = gpt_of(disk);
-  RestoreIdentity identity = identity_of(disk, gpt, FreeSpace::discard);
+  RestoreIdentity identity = identity_of(disk, content_state(disk), gpt, FreeSpace::discard);
   ProgressMap map{identity};
   std::vector<std::byte> target = std::vector<std::byte>(kDiskSize);
 
@@ -82,9 +84,9 @@ TEST_CASE("An image of another version is another image")
   const auto image = in_memory(two_partitions().bytes());
   const Disk disk(image, {kDiskSize}, {});
   image->set_version("modified 1");
-  const std::string before = identity_of(disk, gpt_of(disk), FreeSpace::discard).image;
+  const std::string before = identity_of(disk, content_state(disk), gpt_of(disk), FreeSpace::discard).image;
   image->set_version("modified 2");
-  CHECK(identity_of(disk, gpt_of(disk), FreeSpace::discard).image != before);
+  CHECK(identity_of(disk, content_state(disk), gpt_of(disk), FreeSpace::discard).image != before);
 }
 
 TEST_CASE("What is done counts data and what becomes zeros")
