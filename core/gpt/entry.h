@@ -6,8 +6,9 @@
 #include "core/units.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace gptgrow {
@@ -16,6 +17,17 @@ namespace gptgrow {
 inline constexpr std::size_t kFirstLbaOffset = 32;
 inline constexpr std::size_t kLastLbaOffset = 40;
 
+/// Up to its first NUL; from the disk, so perhaps not valid UTF-16. Held in the entry: an array may have 131,072 of them.
+struct PartitionName {
+  std::array<char16_t, 36> units{};  // behind the NUL: zeros
+
+  std::u16string_view view() const { return std::u16string_view(units.data(), units.size()).substr(0, size()); }
+  operator std::u16string_view() const { return view(); }
+  std::size_t size() const { return static_cast<std::size_t>(std::ranges::find(units, u'\0') - units.begin()); }
+  bool empty() const { return units[0] == u'\0'; }
+  bool operator==(const PartitionName&) const = default;
+};
+
 struct Entry {
   std::uint32_t slot = 0;
   Guid type_guid{};       // PartitionTypeGUID
@@ -23,7 +35,7 @@ struct Entry {
   Lba first_lba;          // StartingLBA
   Lba last_lba;           // EndingLBA, inclusive
   std::uint64_t attributes = 0;
-  std::u16string name;  // PartitionName up to its first NUL; from the disk, so perhaps not valid UTF-16
+  PartitionName name;
 
   bool operator==(const Entry&) const = default;
 };

@@ -32,7 +32,7 @@ TEST_CASE("Used entries keep their slots; a slot without a type is unused whatev
   CHECK(entries[0].first_lba == Lba{64});
   CHECK(entries[0].last_lba == Lba{73});
   CHECK(entries[0].attributes == 4);
-  CHECK(entries[0].name == u"Boot");
+  CHECK(entries[0].name.view() == u"Boot");
   CHECK(guid_text(entries[0].type_guid).substr(0, 18) == "EBD0A0A2-B9E5-4433");
   CHECK(entries[1].slot == 5);
   CHECK(entries[1].name.empty());
@@ -43,7 +43,7 @@ TEST_CASE("A name may fill its field, and need not be valid UTF-16")
   std::vector<std::byte> array(128);
   const std::u16string name = u"\xd800\x1b[31m" + std::u16string(30, u'x');
   put_entry(array, 64, name);
-  CHECK(used_entries(array, 128).at(0).name == name);
+  CHECK(used_entries(array, 128).at(0).name.view() == name);
 }
 
 TEST_CASE("The bytes of an entry are those that lie on the disk")
