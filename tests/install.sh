@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# install.sh [--print] build|release|arm64|quickstart|test|packages|ceph
+# install.sh [--print] build|release|arm64|quickstart|test|coverage|packages|ceph
 # Installs the Debian packages that a group needs and this machine lacks, or prints the group's names. The one list of
 # packages in the project.
 set -euo pipefail
@@ -19,9 +19,10 @@ for package in libarchive-dev libblkid-dev libbz2-dev libfmt-dev liblz4-dev libl
 done
 quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
 test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
-  cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gcovr gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
+  cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
   mdadm nbd-client nginx-light openssh-client openssh-server openssl parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
   shfmt strace syslinux systemd systemd-container $repart xfsprogs xz-utils zstd"
+coverage="$test llvm"
 packages="$test $release bash-completion lintian man-db"
 ceph="$test ceph-common ceph-mgr ceph-mon ceph-osd qemu-block-extra"
 
@@ -33,6 +34,7 @@ case ${1:-} in
   arm64) group=$arm64 ;;
   quickstart) group=$quickstart ;;
   test) group=$test ;;
+  coverage) group=$coverage ;;
   packages) group=$packages ;;
   ceph) group=$ceph ;;
   *) sed -n '3,5s/^# //p' "$0" >&2; exit 2 ;;

@@ -3,11 +3,13 @@
 # run.sh [STEP ...]
 # Installs what is missing, builds, and passes every test; or only the named steps:
 # vm basic sanitizers fuzz lint. Others are part of no run: fleet, which basic has passed with all else; ceph, which sets up a
-# Ceph cluster; packages, which installs and removes them on this machine, as root; soak, which tries more for hours.
+# Ceph cluster; packages, which installs and removes them on this machine, as root; soak, which tries more for hours; coverage, which
+# finds the branches of the core that no test takes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 jobs=$(nproc)
+coverage_floor=90
 passed=0 failed=0 vm=
 
 # check NAME COMMAND...: one line of the tally.
@@ -90,6 +92,29 @@ packages() {
   return $status
 }
 
+# Branches of the core: a condition that was true, one that was false, a case. What the compiler adds for exceptions is none.
+# Each program counts into one file while it runs, whoever runs it: what is killed has counted, too.
+coverage() {
+  local counted=build/coverage/counted status=0 objects=() object summary
+  tests/install.sh coverage && build coverage || return 1
+  rm -rf "$counted"
+  mkdir -m 1777 "$counted"
+  (umask 0 && ctest --test-dir build/coverage --output-on-failure --parallel "$jobs") || status=1
+  for object in build/coverage/{cli/gptgrow,fuse/gptgrow-fuse,nbd-plugin/*.so,tests/{unit,fuse}/*-tests}; do
+    objects+=(-object "$object")
+  done
+  llvm-profdata merge -sparse "$counted"/*.profraw -o build/coverage/profile || return 1
+  llvm-cov show "${objects[@]}" -instr-profile=build/coverage/profile -show-branches=count -format=html \
+    -output-dir=build/coverage/html core || return 1
+  summary=$(llvm-cov report "${objects[@]}" -instr-profile=build/coverage/profile -show-region-summary=false core) || return 1
+  echo "$summary"
+  awk -v floor="$coverage_floor" '/^TOTAL/ {
+    printf "%d of %d branches of core taken: %s, expected %s%% at least\n", $(NF - 2) - $(NF - 1), $(NF - 2), $NF, floor
+    exit !($NF + 0 >= floor)
+  }' <<<"$summary" || status=1
+  return $status
+}
+
 # More of the same, for hours.
 soak() {
   local status=0
@@ -149,10 +174,11 @@ for step; do
     fleet) check "one server and many machines" fleet ;;
     ceph) check "from a Ceph cluster" ceph ;;
     soak) check "the same, for hours" soak ;;
+    coverage) check "which branches the tests take" coverage ;;
     lint) check "what linters find" tests/lint.sh ;;
     packages) check "packages, and the file for rescue systems" packages ;;
     vm) start_vm ;;
-    *) sed -n '3,7s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '3,8s/^# //p' "$0" >&2; exit 2 ;;
   esac
 done
 [ -z "$vm" ] || check "on a real kernel, in a virtual machine" vm

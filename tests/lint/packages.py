@@ -21,11 +21,12 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 PRODUCTS = {"gptgrow", "gptgrow-fuse", "inspect", "plan", "compare", "repair", "extend", "restore", "verify"}
 BASE = {"apt", "git"}
-# Where these are installed, they are the caller's choice; Ceph's packages, and what packages are tested with, are groups of
-# their own.
+# Where these are installed, they are the caller's choice; Ceph's packages, and those that packages are tested and branches
+# counted with, are groups of their own.
 CEPH = {"ceph", "ceph-authtool", "ceph-mgr", "ceph-mon", "ceph-osd", "monmaptool", "rbd"}
 OPTIONAL = {"tests/install.sh": {"sudo", "su"}, "examples/fleet/rescue.sh": CEPH, "tests/fleet/ceph_test.py": CEPH,
-            "tests/packages/arm64_test.sh": {"file"}, "tests/packages/installed_test.sh": {"lintian", "man"}}
+            "tests/packages/arm64_test.sh": {"file"}, "tests/packages/installed_test.sh": {"lintian", "man"},
+            "tests/run.sh": {"llvm-cov", "llvm-profdata"}}
 # These run the command that their first word without a dash and a number names.
 WRAPPERS = {"as_user", "awaited", "check", "command", "env", "exec", "nice", "quietly", "setarch", "setpriv", "status", "timeout",
             "unshare", "xargs"}
