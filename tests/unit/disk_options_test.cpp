@@ -49,3 +49,11 @@ TEST_CASE("Exactly one of size and reference is wanted")
   relative.size = "+1K";
   CHECK(wanted_size(relative, image).bytes == 5120);
 }
+
+TEST_CASE("A size of one dash is no standard input, and no size")
+{
+  const MemorySource image(std::vector<std::byte>(4096));
+  DiskOptions options;
+  CHECK(options.set("size", "-"));
+  CHECK_THROWS_WITH(wanted_size(options, image), ContainsSubstring("expected a number"));
+}

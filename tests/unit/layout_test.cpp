@@ -155,3 +155,28 @@ TEST_CASE("A backup array of the image's own is served where nothing moves, else
   CHECK(source_of(planned(image_of(two_partitions()), 512 * 512)) == 479 * 512);
   CHECK(source_of(planned(image_of(two_partitions()), 513 * 512)) == 2 * 512);
 }
+
+TEST_CASE("A partition that ends behind every disk leaves no size, and one in the way of the backup a larger one")
+{
+  TestDisk disk = two_partitions();
+  disk.entries[1].last_lba = UINT64_MAX;
+  const MemorySource endless = image_of(disk);
+  const Table table = choose_table(endless, find_tables(endless, std::nullopt), TableChoice::primary);
+  CHECK_THROWS_WITH(plan_layout(endless, table, {1000 * 512}, {.truncated = Truncated::allow}),
+                    ContainsSubstring("would put the backup table on a partition") &&
+                        ContainsSubstring("no size is possible"));
+  CHECK_THROWS_WITH(smallest_size(endless, table), ContainsSubstring("no size is possible"));
+
+  // Data behind the old backup: the table does not go over it, but behind it.
+  disk = two_partitions();
+  disk.sectors = 700;
+  disk.entries.push_back({4, 550, 650, 4});
+  std::vector<std::byte> bytes = disk.bytes();
+  const MemorySource behind(bytes);
+  CHECK_THROWS_WITH(planned(behind, 600 * 512),
+                    ContainsSubstring("would put the backup table on a partition") && ContainsSubstring("slot 4 ends"));
+  CHECK_THROWS_WITH(planned(behind, 670 * 512),
+                    ContainsSubstring("would put the backup table on a partition") &&
+                        ContainsSubstring(fmt::format("the next possible size is {}", (651 + 33) * 512)));
+  CHECK_NOTHROW(planned(behind, (651 + 33) * 512));
+}

@@ -53,6 +53,7 @@ TEST_CASE("Sizes above 2^63 - 1 are refused")
   CAPTURE(text);
   CHECK_THROWS_WITH(parse_size(text).resolve(0), ContainsSubstring("the largest possible"));
   CHECK_THROWS_WITH(parse_size("+9223372036854775807").resolve(1), ContainsSubstring("the largest possible"));
+  CHECK_THROWS_WITH(parse_size("+18446744073709551615").resolve(513), ContainsSubstring("the largest possible"));
 }
 
 TEST_CASE("Sizes are printed in bytes and in the largest exact unit")
@@ -61,4 +62,5 @@ TEST_CASE("Sizes are printed in bytes and in the largest exact unit")
   CHECK(format_size(513) == "513 bytes");
   CHECK(format_size(2ULL << 40) == "2199023255552 bytes (2T)");
   CHECK(format_size((2ULL << 40) + 1024) == "2199023256576 bytes (2147483649K)");
+  CHECK(format_size(15ULL << 60) == "17293822569102704640 bytes (15E)");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/error.h"
 #include "core/gpt/table.h"
+#include "core/gpt/which_backup.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/served_disk.h"
 
@@ -170,4 +171,203 @@ TEST_CASE("Data that the file lacks is told, slot by slot")
   CHECK(missing_data(table, Lba{399}).empty());
   CHECK(missing_data(table, Lba{398}).size() == 1);
   CHECK(missing_data(table, Lba{98}).size() == 2);
+}
+
+TEST_CASE("A backup mirrors its primary when all that they have in common is the same")
+{
+  const Bytes good = two_partitions().bytes();
+  const auto changed = [&](std::size_t field, std::uint64_t value, std::size_t size = 8) {
+    Bytes bytes = good;
+    const auto header = std::span(bytes).subspan(511 * 512, 512);
+    std::memcpy(header.data() + field, &value, size);
+    put_field<std::uint32_t>(header, 16, 0);
+    put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+    const FoundTables found = tables_of(bytes);
+    REQUIRE(found.backup);
+    return mirrors(found.primary, *found.backup);
+  };
+  CHECK(changed(20, 0, 4));
+  CHECK_FALSE(changed(32, 2));      // AlternateLBA
+  CHECK_FALSE(changed(40, 47));     // FirstUsableLBA
+  CHECK_FALSE(changed(48, 470));    // LastUsableLBA
+  CHECK_FALSE(changed(56, 7));      // DiskGUID
+  CHECK_FALSE(changed(72, 2));      // PartitionEntryLBA: the primary's own array
+  CHECK_FALSE(changed(80, 64, 4));  // NumberOfPartitionEntries: another CRC of the array
+
+  // A whole array of another shape, or of other entries.
+  TestDisk fewer = two_partitions(), larger = two_partitions(), other = two_partitions();
+  fewer.entry_count = 124;
+  larger.entry_count = 64, larger.entry_size = 256;
+  other.entries[1].last_lba = 398;
+  for (const TestDisk& disk : {fewer, larger, other}) {
+    Bytes bytes = good;
+    copy(disk.bytes(), bytes, {479 * 512, 33 * 512});
+    const FoundTables found = tables_of(bytes);
+    REQUIRE(found.backup);
+    REQUIRE(found.backup->valid());
+    CHECK_FALSE(mirrors(found.primary, *found.backup));
+  }
+}
+
+TEST_CASE("How a backup differs is told slot by slot, up to a number of them")
+{
+  TestDisk disk = two_partitions();
+  const auto warnings = [&](const TestDisk& in_backup) {
+    Bytes bytes = disk.bytes();
+    copy(in_backup.bytes(), bytes, {479 * 512, 33 * 512});
+    return chosen(bytes).warnings;
+  };
+  const auto has = [](const std::vector<std::string>& all, std::string_view text) {
+    return std::ranges::count_if(all, [&](const std::string& each) { return each.find(text) != each.npos; });
+  };
+  TestDisk fewer = disk;
+  fewer.entry_count = 2;
+  fewer.entries.pop_back();
+  const auto lacking = warnings(fewer);
+  CHECK(has(lacking, "NumberOfPartitionEntries: primary 128, backup 2") == 1);
+  CHECK(has(lacking, "slot 3: primary LBA 200-399") == 1);
+  CHECK(has(lacking, "backup no such slot; from byte 0 of the slot on") == 32);
+  CHECK(has(lacking, "94 more slots differ") == 1);
+  TestDisk many = disk;
+  for (std::uint32_t slot = 10; slot < 43; ++slot)
+    many.entries.push_back({slot, 400 + slot, 400 + slot, 9});
+  CHECK(has(warnings(many), "primary unused; backup LBA") == 32);
+  CHECK(has(warnings(many), "1 more slots differ") == 1);
+  many.entries.pop_back();
+  CHECK(has(warnings(many), "primary unused; backup LBA") == 32);
+  CHECK(has(warnings(many), "more slots differ") == 0);
+}
+
+TEST_CASE("Warnings about entries, and data that is missing, are listed up to a number of them")
+{
+  TestDisk disk;
+  disk.sectors = disk.disk_end = 1000;
+  for (std::uint32_t slot = 1; slot <= 41; ++slot)
+    disk.entries.push_back({slot, 100, 200, 1});
+  const Table table = chosen(disk.bytes());
+  CHECK(std::ranges::count_if(table.warnings,
+                              [](const std::string& each) { return each.find("overlap") != each.npos; }) == 32);
+  CHECK(table.warnings.back() == "8 more warnings about entries");
+  CHECK(missing_data(table, Lba{150}).size() == 32);
+}
+
+TEST_CASE("Of a table with many partitions the first are described")
+{
+  TestDisk disk = two_partitions();
+  CHECK(describe_contents(tables_of(disk.bytes()).primary)
+            .ends_with("2 partitions: slot 1 LBA 48-99, slot 3 LBA 200-399"));
+  for (std::uint32_t slot = 4; slot < 11; ++slot)
+    disk.entries.push_back({slot, 396 + slot, 396 + slot, 9});
+  CHECK_THAT(describe_contents(tables_of(disk.bytes()).primary), ContainsSubstring("9 partitions: slot 1") &&
+                                                                     ContainsSubstring("slot 9 LBA 405-405, ...") &&
+                                                                     !ContainsSubstring("slot 10"));
+}
+
+TEST_CASE("A backup that stands where the file ends, and names another place, tells what became of the file")
+{
+  const auto explained = [](Bytes bytes) {
+    flip(bytes, 512);
+    const MemorySource image(bytes);
+    const auto sentences = explain_damage(image, find_tables(image, std::nullopt));
+    return sentences.empty() ? "" : sentences.back();
+  };
+  Bytes bytes = two_partitions().bytes();
+  CHECK(explained(bytes).empty());
+  Bytes shorter = bytes;
+  shorter.erase(shorter.begin() + 100 * 512, shorter.begin() + 103 * 512);
+  CHECK_THAT(explained(shorter), ContainsSubstring("backup header of LBA 511, expected 508: sectors are missing in"));
+  Bytes longer = bytes;
+  longer.insert(longer.begin() + 100 * 512, 2 * 512, std::byte{0});
+  CHECK_THAT(explained(longer), ContainsSubstring("backup header of LBA 511, expected 513: sectors were added to"));
+  // A copy of the primary says nothing of the kind, nor does one that is damaged itself.
+  Bytes copied = bytes;
+  std::copy_n(bytes.begin() + 512, 512, copied.end() - 512);
+  CHECK(explained(copied).empty());
+  flip(shorter, shorter.size() - 512 + 56);
+  CHECK(explained(shorter).empty());
+}
+
+TEST_CASE("A damaged primary is known for another disk's by its GUID, and by its array alone where its CRC is wrong")
+{
+  const Bytes bytes = two_partitions().bytes();
+  const auto belongs = [](Bytes disk, bool seal) {
+    const auto header = std::span(disk).subspan(512, 512);
+    header[56] ^= std::byte{1};
+    header[8] ^= std::byte{1};  // the revision
+    if (seal) {
+      put_field<std::uint32_t>(header, 16, 0);
+      put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+    }
+    const MemorySource image(disk);
+    const FoundTables found = find_tables(image, std::nullopt);
+    REQUIRE_FALSE(found.primary.valid());
+    return may_belong(image, found.primary, found.backup.value().header);
+  };
+  CHECK(belongs(bytes, false));
+  CHECK_FALSE(belongs(bytes, true));
+  Bytes other_array = bytes;
+  flip(other_array, 1024 + 3 * 128);
+  CHECK_FALSE(belongs(other_array, false));
+  // Where the array should be cannot be read.
+  for (const std::uint64_t place : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{500}, UINT64_MAX}) {
+    Bytes elsewhere = bytes;
+    put_field<std::uint64_t>(std::span(elsewhere), 512 + 72, place);
+    CHECK_FALSE(belongs(elsewhere, false));
+  }
+}
+
+TEST_CASE("A partition that only a damaged primary shows is lost, not one that was moved or got a new GUID")
+{
+  Bytes bytes = two_partitions().bytes();
+  flip(bytes, 512 + 8);
+  const MemorySource image(bytes);
+  const FoundTables found = find_tables(image, std::nullopt);
+  const auto lost = [&](const std::vector<TestEntry>& kept) {
+    TestDisk disk = two_partitions();
+    disk.entries = kept;
+    return lost_with(image, found.primary, used_entries(disk.array(), 128)).size();
+  };
+  CHECK(lost({}) == 2);
+  CHECK(lost({{1, 48, 99, 1}}) == 1);
+  CHECK(lost({{1, 48, 99, 1}, {3, 200, 399, 9}}) == 0);
+  CHECK(lost({{1, 48, 99, 1}, {3, 200, 398, 9}}) == 1);
+  CHECK(lost({{1, 48, 99, 1}, {3, 201, 399, 9}}) == 1);
+  CHECK(lost({{1, 48, 99, 1}, {3, 410, 420, 3}}) == 0);
+}
+
+TEST_CASE("All headers of a disk are wiped, those of a rival and of strays too")
+{
+  Bytes bytes = two_partitions().bytes();
+  bytes.resize(700 * 512);
+  flip(bytes, 512 + 56);  // it names the backup, and neither by its GUID nor by its array tells the two apart
+  flip(bytes, 1024);
+  TestDisk last = two_partitions();
+  last.sectors = last.disk_end = 700;
+  last.entries.pop_back();
+  copy(last.bytes(), bytes, {667 * 512, 33 * 512});
+  FoundTables found = tables_of(bytes);
+  REQUIRE(found.rival);
+  CHECK(header_places(found) == std::vector<ByteRange>{{512, 512}, {699 * 512, 512}, {511 * 512, 512}});
+  found.strays.push_back(std::move(*found.rival));
+  found.rival.reset();
+  CHECK(header_places(found).size() == 3);
+  bytes[512] = std::byte{0};
+  CHECK(header_places(tables_of(bytes)) == std::vector<ByteRange>{{699 * 512, 512}, {511 * 512, 512}});
+}
+
+TEST_CASE("An empty table beside one that lists partitions is told")
+{
+  TestDisk empty;
+  const auto warned = [](const Bytes& bytes) {
+    return std::ranges::count_if(chosen(bytes).warnings,
+                                 [](const std::string& each) { return each.find("has no partitions") != each.npos; });
+  };
+  CHECK(warned(empty.bytes()) == 0);
+  Bytes bytes = empty.bytes();
+  copy(two_partitions().bytes(), bytes, {479 * 512, 33 * 512});
+  CHECK(warned(bytes) == 1);
+  flip(bytes, 511 * 512 + 16);
+  CHECK(warned(bytes) == 0);
+  flip(bytes, 511 * 512);
+  CHECK(warned(bytes) == 0);
 }
