@@ -70,3 +70,23 @@ TEST_CASE("No byte that differs is left out")
           list, [&](const Change& change) { return change.range.offset <= place && place < change.range.end(); }));
     }
 }
+
+TEST_CASE("An MBR of zeros is one change of the whole MBR that is there")
+{
+  std::vector<std::byte> image = two_partitions().bytes();
+  std::fill_n(image.begin(), 512, std::byte{0});
+  const Gpt gpt = gpt_of(served(image, 512 * 512));
+  const std::vector<Change> list = changes(MemorySource(two_partitions().bytes()), gpt);
+  REQUIRE(list.size() == 1);
+  CHECK(named(list, "MBR", "").range == ByteRange{0, 512});
+  CHECK(list.front().before_words == "512 bytes");
+  CHECK(list.front().after_words == "zeros");
+}
+
+TEST_CASE("What an image lacks of a partition, and the free space behind it, are one grown area")
+{
+  std::vector<std::byte> image = two_partitions().bytes();
+  image.resize(300 * 512 + 100);
+  const std::vector<Change> list = changes(served(image, 1000 * 512, {.policy = {.truncated = Truncated::allow}}));
+  CHECK(named(list, "grown area", "").range == ByteRange{300 * 512 + 100, 967 * 512 - 300 * 512 - 100});
+}

@@ -66,6 +66,25 @@ TEST_CASE("Entries in other slots are told apart by their order")
   CHECK(traces(image, disk) == std::vector{Trace::entries_moved});
 }
 
+TEST_CASE("Entries may be sorted with the gap closed, or moved beside others that are lost and changed")
+{
+  const TestDisk image = disk_with_gap();
+  const auto text = [&](const std::vector<TestEntry>& entries) {
+    TestDisk disk = grown(image);
+    disk.entries = entries;
+    return compared(image.bytes(), disk.bytes()).findings.at(0).text;
+  };
+  CHECK(text({{1, 64, 79, 1}, {2, 80, 95, 5}, {3, 96, 199, 6}, {4, 200, 259, 2}}) ==
+        "entries sorted by StartingLBA, gap closed: slot 2 moved to 4, slots 5-6 moved to 2-3");
+  CHECK(text({{1, 64, 79, 1}, {2, 80, 95, 5}, {5, 96, 199, 6}, {6, 200, 259, 2}}) ==
+        "entries sorted by StartingLBA: slot 2 moved to 6, slot 5 moved to 2, slot 6 moved to 5");
+  CHECK(text({{1, 64, 78, 1}, {2, 200, 259, 2}, {3, 96, 199, 6}}) == "gap closed: slot 6 moved to 3");
+  CHECK(text({{1, 64, 79, 1}, {9, 200, 259, 2}, {5, 80, 95, 5}, {6, 96, 199, 6}}) ==
+        "entries sorted by StartingLBA: slot 2 moved to 9");
+  CHECK(text({{1, 80, 95, 5}, {2, 64, 79, 1}, {5, 96, 199, 6}, {9, 200, 259, 2}}) ==
+        "entries in other slots: slot 1 moved to 2, slot 2 moved to 9, slot 5 moved to 1, slot 6 moved to 5");
+}
+
 TEST_CASE("Entries that are lost, added, grown or elsewhere")
 {
   const TestDisk image = disk_with_gap();
@@ -80,6 +99,9 @@ TEST_CASE("Entries that are lost, added, grown or elsewhere")
   CHECK(traces(image, disk) == std::vector{Trace::partition_grown});
   disk = grown(image);
   disk.entries[1].first_lba = 201;
+  CHECK(traces(image, disk) == std::vector{Trace::extents_changed});
+  disk = grown(image);
+  disk.entries[1].last_lba = 258;
   CHECK(traces(image, disk) == std::vector{Trace::extents_changed});
   disk = grown(image);
   disk.entries[1].id = 77;
@@ -101,7 +123,7 @@ TEST_CASE("A partition is extended where it ends as far as it can, and is what i
   CHECK(only_extended(extended) == 2);
   CHECK(extended.tools.front() == "gptgrow extend");
   CHECK(traces(image, with_end(663)) == std::vector{partition_extended});
-  for (const std::uint64_t last_lba : {655, 662, 664, 666})
+  for (const std::uint64_t last_lba : {655U, 662U, 664U, 666U})
     CHECK(traces(image, with_end(last_lba)) == std::vector{partition_grown});
 
   TestDisk moved = with_end(663), other_guid = with_end(663), from_further_on = with_end(663);
@@ -141,6 +163,52 @@ TEST_CASE("A zeroed MBR lacks its protective record")
   CHECK(comparison.tools.empty());
 }
 
+TEST_CASE("Each field of the MBR bears its own trace")
+{
+  using enum Trace;
+  const TestDisk image = disk_with_gap();
+  const auto changed = [&](std::size_t at, unsigned value, std::size_t in_image = 0, unsigned of_image = 0) {
+    std::vector<std::byte> a = image.bytes(), b = grown(image).bytes();
+    for (auto* bytes : {&a, &b})
+      (*bytes)[in_image] = static_cast<std::byte>(of_image);
+    b[at] = static_cast<std::byte>(value);
+    return traces(a, b);
+  };
+  CHECK(changed(0, 1) == std::vector{mbr_changed});
+  CHECK(changed(440, 0, 440, 7) == std::vector{disk_signature_zeroed});
+  CHECK(changed(440, 8, 440, 7) == std::vector{mbr_changed});
+  CHECK(changed(447, 5) == std::vector{chs_rewritten});
+  CHECK(changed(446, 0x81) == std::vector{active_flag_cleared});
+  CHECK(changed(446, 0x01, 446, 0) == std::vector{mbr_changed});
+  CHECK(changed(454, 2) == std::vector{mbr_changed});
+  CHECK(changed(458, 2) == std::vector{mbr_changed});
+  CHECK(changed(510, 0) == std::vector{mbr_changed});
+  // The records of what is gone need not be told as well.
+  CHECK(changed(450, 0x83) == std::vector{protective_record_lost});
+  CHECK_THAT(compared(image.bytes(),
+                      [&] {
+                        auto bytes = grown(image).bytes();
+                        bytes[450] = std::byte{0x83};
+                        return bytes;
+                      }())
+                 .findings.at(0)
+                 .text,
+             ContainsSubstring("no record of the MBR has type 0xEE"));
+  CHECK(changed(466, 0, 466, 0x83) == std::vector{hybrid_lost});
+  CHECK(changed(466, 7, 466, 0x83) == std::vector{mbr_changed});
+}
+
+TEST_CASE("A table that protects less than a disk that has grown was left behind")
+{
+  const TestDisk image = disk_with_gap();
+  std::vector<std::byte> disk = image.bytes();
+  disk.resize(kGrownSectors * 512);
+  CHECK(traces(image.bytes(), disk) == std::vector{Trace::backup_left_behind});
+  // With its protective record gone, that is told.
+  disk[450] = std::byte{0x83};
+  CHECK(traces(image.bytes(), disk) == std::vector{Trace::backup_left_behind, Trace::protective_record_lost});
+}
+
 TEST_CASE("Headers, arrays and MBR")
 {
   TestDisk image = disk_with_gap();
@@ -167,6 +235,25 @@ TEST_CASE("Headers, arrays and MBR")
   disk = grown(image);
   disk.entry_count = 64;
   CHECK_THAT(compared(image.bytes(), disk.bytes()).findings.at(0).text, ContainsSubstring("array of another shape"));
+
+  image = disk_with_gap();
+  disk = grown(image);
+  disk.entry_size = 256;
+  disk.entry_count = 64;
+  CHECK(traces(image, disk) == std::vector{Trace::array_shape_changed});
+
+  disk = grown(image);
+  disk.first_usable_lba = 47;
+  CHECK_THAT(compared(image.bytes(), disk.bytes()).findings.at(0).text,
+             ContainsSubstring("FirstUsableLBA of the primary header changed from 48 to 47"));
+}
+
+TEST_CASE("Sectors of different sizes have no LBAs in common")
+{
+  TestDisk disk = grown(disk_with_gap());
+  disk.sector_size = 4096;
+  CHECK_THROWS_WITH(compared(disk_with_gap().bytes(), disk.bytes()),
+                    ContainsSubstring("table for 4096-byte sectors, expected 512 as in image"));
 }
 
 TEST_CASE("Damage is a difference, and two damaged tables are trouble")
@@ -180,6 +267,37 @@ TEST_CASE("Damage is a difference, and two damaged tables are trouble")
   disk = grown(image).bytes();
   disk[(kGrownSectors - 1) * 512 + 60] ^= std::byte{1};
   CHECK(traces(image.bytes(), disk) == std::vector{Trace::backup_bad});
+}
+
+TEST_CASE("Damage that the image has too is no difference, and other damage is")
+{
+  const TestDisk image = disk_with_gap();
+  std::vector<std::byte> a = image.bytes(), b = grown(image).bytes();
+  a[512 + 8] ^= std::byte{1};
+  CHECK(compared(a, b).same());
+  b[512 + 8] ^= std::byte{1};
+  CHECK(compared(a, b).same());
+  b[512 + 8] ^= std::byte{3};
+  CHECK(traces(a, b) == std::vector{Trace::primary_bad});
+  // Nothing tells how the table should be on a disk that is too small for it.
+  TestDisk small = image;
+  small.sectors = small.disk_end = 280;
+  small.entries.erase(small.entries.begin() + 1);
+  CHECK(traces(a, small.bytes()) == std::vector{Trace::entries_missing, Trace::primary_bad});
+}
+
+TEST_CASE("A backup that is of another table is told, also where the image has none")
+{
+  const TestDisk image = disk_with_gap();
+  std::vector<std::byte> a = image.bytes(), b = grown(image).bytes();
+  TestDisk other = grown(image);
+  other.entries.pop_back();
+  const std::vector<std::byte> with_other = other.bytes();
+  std::copy(with_other.end() - 33 * 512, with_other.end(), b.end() - 33 * 512);
+  CHECK(traces(a, b) == std::vector{Trace::backup_bad});
+  std::fill(a.end() - 33 * 512, a.end(), std::byte{0});
+  CHECK(traces(a, b) == std::vector{Trace::backup_bad});
+  CHECK(compared(a, grown(image).bytes()).same());
 }
 
 TEST_CASE("Bytes of unused slots count")
