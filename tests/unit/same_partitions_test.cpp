@@ -63,3 +63,56 @@ TEST_CASE("A partition that only ends further out has grown, and keeps its end w
                                entries_of(two_partitions())),
                     ContainsSubstring("over slot 3"));
 }
+
+TEST_CASE("A partition that has grown is told with the slot that it is in now")
+{
+  TestDisk found = two_partitions();
+  found.entries[0].last_lba = 150;
+  CHECK_THROWS_WITH(check(found, two_partitions()),
+                    ContainsSubstring("slot 1 was grown on the disk from EndingLBA 99 to 150"));
+  found.entries[0].slot = 7;
+  CHECK_THROWS_WITH(check(found, two_partitions()), ContainsSubstring("slot 1, now in slot 7, was grown"));
+  CHECK_NOTHROW(check(found, two_partitions(), {7}));
+  CHECK_NOTHROW(check(found, two_partitions(), {1}));
+  // Of another type it is another partition.
+  std::vector<Entry> other = entries_of(found);
+  REQUIRE(other.at(1).slot == 7);
+  other[1].type_guid = Guid();
+  CHECK(grown_partitions(other, entries_of(two_partitions())).empty());
+}
+
+TEST_CASE("A grown partition does not keep an end in the table")
+{
+  TestDisk found = two_partitions();
+  found.entries[1].last_lba = 480;
+  const Disk disk = served(two_partitions().bytes(), 512 * 512);
+  Gpt gpt = gpt_of(disk);
+  CHECK_THROWS_WITH(keep_grown(disk, gpt, disk.layout().primary,
+                               grown_partitions(entries_of(found), entries_of(two_partitions())),
+                               entries_of(two_partitions())),
+                    ContainsSubstring("slot 3: EndingLBA 480, expected at most LastUsableLBA 478"));
+}
+
+TEST_CASE("Of many partitions that are others the first are told, and no option is offered for all")
+{
+  TestDisk found = two_partitions();
+  found.entries.clear();
+  for (std::uint32_t slot = 1; slot <= 8; ++slot)
+    found.entries.push_back({slot, 48 + slot, 48 + slot, static_cast<std::uint8_t>(20 + slot)});
+  try {
+    check(found, two_partitions());
+    FAIL("not refused");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), ContainsSubstring("only in image: slot 3") && ContainsSubstring("slot 6, LBA 54-54") &&
+                                 ContainsSubstring("and 2 more") && !ContainsSubstring("slot 7"));
+    CHECK(error.hints().empty());
+  }
+  found.entries.resize(6);
+  try {
+    check(found, two_partitions());
+    FAIL("not refused");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), !ContainsSubstring("more"));
+    CHECK(error.hints().at(0).value == "1,2,3,4,5,6");
+  }
+}
