@@ -179,3 +179,50 @@ TEST_CASE("What cannot be read once is refused")
   disk.resize(700);
   CHECK_THROWS_WITH(open_stream(Packed(disk).file.path(), {}, ""), ContainsSubstring("too short"));
 }
+
+TEST_CASE("A table far from the beginning of the disk, or for sectors of a size that is not asked for, is not taken")
+{
+  TestDisk disk = two_partitions();
+  disk.sectors = disk.disk_end = 70'000;
+  disk.primary_array_lba = 65'600;
+  disk.first_usable_lba = 65'700;
+  disk.entries.clear();
+  const Packed far(disk.bytes());
+  CHECK_THROWS_WITH(open_stream(far.file.path(), {}, ""), ContainsSubstring("at most 33554432 in what is read once"));
+
+  const Packed image(mostly_empty().bytes());
+  CHECK_NOTHROW(open_stream(image.file.path(), {.sector_size_bytes = 512}, ""));
+  CHECK_THROWS_WITH(open_stream(image.file.path(), {.sector_size_bytes = 4096}, ""), ContainsSubstring("no GPT"));
+  TestDisk large = two_partitions();
+  large.sector_size = 4096;
+  const Packed of_large_sectors(large.bytes());
+  CHECK_NOTHROW(open_stream(of_large_sectors.file.path(), {.sector_size_bytes = 4096}, ""));
+  CHECK_THROWS_WITH(open_stream(of_large_sectors.file.path(), {.sector_size_bytes = 512}, ""),
+                    ContainsSubstring("no GPT"));
+}
+
+TEST_CASE("A table that leaves no room for a backup is a disk without one")
+{
+  TestDisk disk = two_partitions();
+  auto bytes = disk.bytes();
+  const auto header = std::span(bytes).subspan(512, 512);
+  put_field<std::uint64_t>(header, 32, 40);  // AlternateLBA
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  disk.entries.clear();
+  const Packed image(bytes);
+  const auto stream = open_stream(image.file.path(), {}, "");
+  CHECK(stream->head()->size_bytes() == 400 * 512);
+  CHECK(read_bytes(*stream->head(), {399 * 512, 512}) == std::vector<std::byte>(512));
+}
+
+TEST_CASE("What lies behind the end of the target, and was not kept, cannot be read again")
+{
+  TestDisk long_disk = two_partitions();
+  long_disk.sectors = long_disk.disk_end = 20'000;
+  const Packed image(long_disk.bytes());
+  Recorder target(1000 * 512);
+  const auto streamed = image.received(target);
+  CHECK_THROWS_WITH(read_bytes(*streamed, {2000 * 512, 512}),
+                    ContainsSubstring("lie behind the end of target and are needed again"));
+}

@@ -107,4 +107,31 @@ TEST_CASE("A damaged map is refused")
   refused("damaged: line");
   with("0x00000200  0x00002510  ?\n", "");
   refused("cut off");
+  with("0x00000200  0x00002510  ?", "0x00000200  0x00002510  ?  +");
+  refused("damaged: line");
+  with("0x00000200  0x00002510  ?", "0x00000200  0x00000000  ?");
+  refused("damaged: line");
+  with("0x00000200  0x00002510  ?", "0x00000200  many  ?");
+  refused("damaged: line");
+}
+
+TEST_CASE("Lines that other tools may add to a map mean nothing, and the first identity counts")
+{
+  const TemporaryFile file;
+  ProgressMap map(kIdentity);
+  map.add({0, 512});
+  save_map(file.path(), map);
+  std::string text = text_of(file.path());
+  const std::size_t second_line = text.find('\n') + 1, end = text.find('\n', second_line) + 1;
+  text.insert(end, "\n# a comment\n# gptgrow restore: another\n");
+  std::ofstream(file.path()) << text;
+  const auto loaded = load_map(file.path());
+  REQUIRE(loaded);
+  CHECK(loaded->identity().id == kIdentity.id);
+  CHECK(loaded->first_missing(0) == 512);
+}
+
+TEST_CASE("A map that cannot be looked at is not taken for none")
+{
+  CHECK_THROWS_AS(load_map("/dev/null/map"), std::system_error);
 }

@@ -47,6 +47,9 @@ TEST_CASE("A restore goes on where its own mark stands")
   CHECK_NOTHROW(fixture.check(fixture.identity));
   fixture.put_mark("another");
   CHECK_THROWS_AS(fixture.check(fixture.identity), Error);
+  fixture.put_mark(fixture.identity.id);
+  fixture.target[0] = std::byte{1};
+  CHECK_THROWS_AS(fixture.check(fixture.identity), Error);
 }
 
 TEST_CASE("It goes on while the table is written, once all else is there")

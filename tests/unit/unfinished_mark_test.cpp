@@ -26,5 +26,8 @@ TEST_CASE("Other bytes are no mark, and a hostile id is none")
   std::vector<std::byte> mark = unfinished_mark(kId);
   mark[0] ^= std::byte{1};
   CHECK(unfinished_id(mark).empty());
+  mark = unfinished_mark(kId);
+  mark.back() = std::byte{1};
+  CHECK(unfinished_id(mark).empty());
   CHECK(unfinished_id(unfinished_mark("\x1b[31m-1111-4222-8333-444455556666")).empty());
 }
