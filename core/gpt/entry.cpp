@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/gpt/entry.h"
 
+#include <array>
 #include <cstring>
 
 namespace gptgrow {
@@ -8,15 +9,15 @@ namespace gptgrow {
 namespace {
 
 constexpr std::size_t kNameOffset = 56;
+constexpr std::size_t kNameUnits = 36;
 
 PartitionName get_name(std::span<const std::byte> entry)
 {
-  PartitionName name;
-  std::memcpy(name.units.data(), entry.subspan(kNameOffset, sizeof(name.units)).data(), sizeof(name.units));
-  for (char16_t& unit : name.units)
+  std::array<char16_t, kNameUnits> name;
+  std::memcpy(name.data(), entry.subspan(kNameOffset, sizeof(name)).data(), sizeof(name));
+  for (char16_t& unit : name)
     boost::endian::little_to_native_inplace(unit);
-  std::fill(name.units.begin() + static_cast<std::ptrdiff_t>(name.size()), name.units.end(), u'\0');
-  return name;
+  return std::u16string_view(name.data(), name.size());
 }
 
 }  // namespace

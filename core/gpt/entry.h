@@ -18,14 +18,22 @@ inline constexpr std::size_t kFirstLbaOffset = 32;
 inline constexpr std::size_t kLastLbaOffset = 40;
 
 /// Up to its first NUL; from the disk, so perhaps not valid UTF-16. Held in the entry: an array may have 131,072 of them.
-struct PartitionName {
-  std::array<char16_t, 36> units{};  // behind the NUL: zeros
+class PartitionName {
+public:
+  PartitionName() = default;
+  PartitionName(std::u16string_view text)
+  {
+    std::ranges::copy(text.substr(0, std::min(text.find(u'\0'), units_.size())), units_.begin());
+  }
 
-  std::u16string_view view() const { return std::u16string_view(units.data(), units.size()).substr(0, size()); }
+  std::u16string_view view() const { return std::u16string_view(units_.data(), units_.size()).substr(0, size()); }
   operator std::u16string_view() const { return view(); }
-  std::size_t size() const { return static_cast<std::size_t>(std::ranges::find(units, u'\0') - units.begin()); }
-  bool empty() const { return units[0] == u'\0'; }
+  std::size_t size() const { return static_cast<std::size_t>(std::ranges::find(units_, u'\0') - units_.begin()); }
+  bool empty() const { return units_[0] == u'\0'; }
   bool operator==(const PartitionName&) const = default;
+
+private:
+  std::array<char16_t, 36> units_{};  // behind the name: zeros
 };
 
 struct Entry {

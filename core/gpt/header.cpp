@@ -12,7 +12,6 @@ namespace gptgrow {
 namespace {
 
 constexpr std::string_view kSignature = "EFI PART";
-constexpr std::uint32_t kRevision = 0x00010000;
 constexpr std::uint32_t kMinHeaderSizeBytes = 92;
 constexpr std::uint32_t kMinEntrySizeBytes = 128;
 
@@ -31,6 +30,11 @@ std::string printable(std::span<const std::byte> bytes)
 bool Header::has_signature() const
 {
   return std::memcmp(sector_.data(), kSignature.data(), kSignature.size()) == 0;
+}
+
+void Header::set_signature()
+{
+  std::memcpy(sector_.data(), kSignature.data(), kSignature.size());
 }
 
 std::uint64_t Header::array_sectors() const

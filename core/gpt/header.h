@@ -16,6 +16,9 @@ inline constexpr Lba kPrimaryLba{1};
 /// The place of HeaderCRC32 in a header.
 inline constexpr std::size_t kHeaderCrc32Offset = 16;
 
+/// The one that UEFI has named since GPT 1.0.
+inline constexpr std::uint32_t kRevision = 0x00010000;
+
 /// The largest partition entry array that is read, in bytes.
 inline constexpr std::uint64_t kMaxArraySizeBytes = std::uint64_t{16} << 20;
 
@@ -48,10 +51,13 @@ public:
   /// HeaderCRC32 as it should be. Precondition: HeaderSize lies in [20, sector size].
   std::uint32_t computed_header_crc32() const;
 
+  void set_signature();
   void set_my_lba(Lba lba) { put_field(bytes(), 24, lba.value); }
   void set_alternate_lba(Lba lba) { put_field(bytes(), 32, lba.value); }
   void set_last_usable_lba(Lba lba) { put_field(bytes(), 48, lba.value); }
   void set_partition_entry_lba(Lba lba) { put_field(bytes(), 72, lba.value); }
+  void set_entry_count(std::uint32_t value) { put_field(bytes(), 80, value); }
+  void set_entry_size_bytes(std::uint32_t value) { put_field(bytes(), 84, value); }
   void set_array_crc32(std::uint32_t value) { put_field(bytes(), 88, value); }
 
   /// Sets HeaderCRC32. Call it after the other setters, on a header that has no problems().

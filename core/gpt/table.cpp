@@ -151,7 +151,7 @@ Table rebuild_primary(const Source& image, const FoundTables& found)
            header.array_sectors() <= header.first_usable_lba().value - lba.value;
   };
   const Lba named = found.primary.header.partition_entry_lba();
-  if (found.primary.header.has_signature() && fits(named)) {
+  if (fits(named)) {
     const bool is_there = array_is_at(image, header, named);
     if (is_there || has_right_crc(found.primary.header))
       array_lba = named;
@@ -261,12 +261,13 @@ Table choose_table(const Source& image, const FoundTables& found, TableChoice ch
                                    table.primary.alternate_lba().value, found.last_lba.value));
   if (choice == TableChoice::backup) {
     warnings.push_back(fmt::format("the primary table is rebuilt from the backup at LBA {}", found.backup->at.value));
-    for (const Entry& entry : lost_with(image, found.primary, table.used_entries()))
+    for (const Entry& entry : lost_with(image, found, table.used_entries()))
       warnings.push_back(
-          fmt::format("the damaged primary still shows a partition that the backup, perhaps an older one, lacks: "
+          fmt::format("the {}primary still shows a partition that the backup, perhaps an older one, lacks: "
                       "slot {}, LBA {}-{}, GUID {}",
-                      entry.slot, entry.first_lba.value, entry.last_lba.value, guid_text(entry.partition_guid)));
-    if (found.primary.header.has_signature() && found.primary.header.disk_guid() != found.backup->header.disk_guid())
+                      found.primary.valid() ? "" : "damaged ", entry.slot, entry.first_lba.value, entry.last_lba.value,
+                      guid_text(entry.partition_guid)));
+    if (is_legible(found.primary.header) && found.primary.header.disk_guid() != found.backup->header.disk_guid())
       warnings.push_back(
           fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "
                       "header",

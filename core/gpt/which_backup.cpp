@@ -27,8 +27,6 @@ struct Evidence {
 Evidence evidence(const Source& image, const FoundTable& primary, const Header& backup)
 {
   const Header& header = primary.header;
-  if (!header.has_signature())
-    return {};
   return {.same_disk = header.disk_guid() == backup.disk_guid(),
           .same_array = has_right_crc(header) ? header.array_crc32() == backup.array_crc32()
                                               : array_is_at(image, backup, header.partition_entry_lba())};
@@ -100,6 +98,11 @@ bool has_right_crc(const Header& header)
          header.header_crc32() == header.computed_header_crc32();
 }
 
+bool is_legible(const Header& header)
+{
+  return header.has_signature() || (header.my_lba() == kPrimaryLba && header.revision() == kRevision);
+}
+
 bool array_is_at(const Source& image, const Header& header, Lba at)
 {
   const std::uint32_t sector_size_bytes = header.sector_size_bytes();
@@ -111,26 +114,56 @@ bool array_is_at(const Source& image, const Header& header, Lba at)
 
 bool may_belong(const Source& image, const FoundTable& primary, const Header& backup)
 {
-  if (!primary.header.has_signature())
-    return true;
   const Evidence found = evidence(image, primary, backup);
-  return found.same_disk || (found.same_array && !has_right_crc(primary.header));
+  return found.same_disk || (found.same_array && !has_right_crc(primary.header)) || !is_legible(primary.header);
 }
 
-std::vector<Entry> lost_with(const Source& image, const FoundTable& primary, const std::vector<Entry>& kept)
+namespace {
+
+bool is_array_shape(const Header& header)
 {
-  const Header& header = primary.header;
-  const Lba at = header.partition_entry_lba(), first = header.first_usable_lba(), last = header.last_usable_lba();
-  const std::uint64_t size_bytes = header.array_size_bytes();
-  if (primary.valid() || !header.has_signature() || at > max_lba(header.sector_size_bytes()) ||
-      header.entry_size_bytes() < 128 || !std::has_single_bit(header.entry_size_bytes()) ||
-      size_bytes > kMaxArraySizeBytes)
+  return header.entry_size_bytes() >= 128 && std::has_single_bit(header.entry_size_bytes()) &&
+         header.array_size_bytes() <= kMaxArraySizeBytes;
+}
+
+/// `damaged`, or what it was before one of its fields was damaged, if a CRC says so: the header's, or that of an array which
+/// stands where it says.
+std::optional<Header> with_believed_array(const Source& image, const Header& damaged, const Header& backup)
+{
+  Header whole = damaged;
+  whole.set_signature();
+  std::vector<Header> tries(4, whole);
+  tries[1].set_partition_entry_lba(Lba{kPrimaryLba.value + 1});
+  tries[2].set_entry_count(backup.entry_count());
+  tries[3].set_entry_size_bytes(backup.entry_size_bytes());
+  for (Header& header : tries) {
+    const Lba at = header.partition_entry_lba();
+    if (!is_array_shape(header) || at > max_lba(header.sector_size_bytes()))
+      continue;
+    const ByteRange range{bytes_of(at, 1, header.sector_size_bytes()).offset, header.array_size_bytes()};
+    if (range.end() > image.size_bytes())
+      continue;
+    if (has_right_crc(header) || array_is_at(image, header, at))
+      return header;
+    header.set_array_crc32(crc32(read_bytes(image, range)));
+    if (has_right_crc(header))
+      return header;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Entry> lost_with(const Source& image, const FoundTables& found, const std::vector<Entry>& kept)
+{
+  const auto header = with_believed_array(image, found.primary.header, found.backup->header);
+  if (!header)
     return {};
-  const ByteRange range{bytes_of(at, 1, header.sector_size_bytes()).offset, size_bytes};
-  if (range.end() > image.size_bytes() || (!has_right_crc(header) && !array_is_at(image, header, at)))
-    return {};
+  const Lba first = header->first_usable_lba(), last = header->last_usable_lba();
+  const ByteRange range{bytes_of(header->partition_entry_lba(), 1, header->sector_size_bytes()).offset,
+                        header->array_size_bytes()};
   // A byte of an entry may be damaged: it is the same one where the GUID or the place is.
-  std::vector<Entry> lost = used_entries(read_bytes(image, range), header.entry_size_bytes());
+  std::vector<Entry> lost = used_entries(read_bytes(image, range), header->entry_size_bytes());
   std::erase_if(lost, [&](const Entry& entry) {
     return entry.first_lba < first || entry.last_lba > last || entry.last_lba < entry.first_lba ||
            std::ranges::any_of(kept, [&](const Entry& each) {
@@ -144,9 +177,8 @@ std::vector<Entry> lost_with(const Source& image, const FoundTable& primary, con
 void find_backup(const Source& image, FoundTables& found)
 {
   std::optional<FoundTable> named, last = read_backup(image, found, found.last_lba);
-  if (const Header& primary = found.primary.header;
-      primary.has_signature() && primary.alternate_lba() != found.last_lba)
-    named = read_backup(image, found, primary.alternate_lba());
+  if (const Lba at = found.primary.header.alternate_lba(); at != found.last_lba)
+    named = read_backup(image, found, at);
   const auto is_valid = [](const auto& table) { return table && table->valid(); };
   const auto has_signature = [](const auto& table) { return table && table->header.has_signature(); };
   if (is_valid(named) && is_valid(last))

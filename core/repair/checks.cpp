@@ -23,26 +23,32 @@ const FoundTable& table_that_counts(const Source& disk, const FoundTables& table
 void check_own_backup(const Source& disk, const FoundTables& tables)
 {
   const FoundTable &primary = tables.primary, &backup = *tables.backup;
-  if (primary.header.has_signature()) {
-    if (!may_belong(disk, primary, backup.header))
-      refuse_with({"table", "backup", "would take it"},
-                  "{}: the primary table is damaged, and the only valid one seems to be of another disk: {}; expected "
-                  "DiskGUID {}; nothing is written",
-                  disk.name(), describe_contents(backup), guid_text(primary.header.disk_guid()));
+  if (!may_belong(disk, primary, backup.header))
+    refuse_with({"table", "backup", "would take it"},
+                "{}: the primary table is damaged, and the only valid one seems to be of another disk: {}; expected "
+                "DiskGUID {}; nothing is written",
+                disk.name(), describe_contents(backup), guid_text(primary.header.disk_guid()));
+  if (is_legible(primary.header))
     return;
+  for (const FoundTable& stray : tables.strays) {
+    if (stray.header.sector_size_bytes() != tables.sector_size_bytes)
+      continue;
+    const Lba usual{kPrimaryLba.value + 1};
+    const std::string both = message("{}: two valid backup tables differ, and nothing tells which one is this disk's: "
+                                     "{}; {}",
+                                     disk.name(), describe_contents(backup), describe_contents(stray));
+    if (array_is_at(disk, stray.header, usual) && !array_is_at(disk, backup.header, usual))
+      refuse("{}; but the array at LBA {} is that of the second; nothing is written", both, usual.value);
+    refuse_with({"table", "backup", "would take the first"}, "{}; nothing is written", both);
   }
-  for (const FoundTable& stray : tables.strays)
-    if (stray.header.sector_size_bytes() == tables.sector_size_bytes)
-      refuse_with({"table", "backup", "would take the first"},
-                  "{}: two valid backup tables differ, and nothing tells which one is this disk's: {}; {}; nothing is "
-                  "written",
-                  disk.name(), describe_contents(backup), describe_contents(stray));
 }
 
 void check_nothing_lost(const Source& disk, const FoundTables& tables, const std::vector<Entry>& kept,
                         const std::vector<std::uint32_t>& replaced_slots)
 {
-  std::vector<Entry> lost = lost_with(disk, tables.primary, kept);
+  if (tables.primary.valid())
+    return;
+  std::vector<Entry> lost = lost_with(disk, tables, kept);
   std::erase_if(lost, [&](const Entry& entry) { return contains(replaced_slots, entry.slot); });
   if (lost.empty())
     return;

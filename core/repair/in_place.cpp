@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/error.h"
+#include "core/gpt/mbr.h"
 #include "core/gpt/which_backup.h"
 #include "core/repair/checks.h"
 #include "core/repair/cut_off.h"
@@ -199,8 +200,14 @@ RepairPlan plan_in_place(const Source& disk, Reading reading, const std::vector<
     rebuild_primary(disk, tables, served.table(), writes);
   }
   reading.table = TableChoice::primary;
+  const Header old = tables.primary.header;
   tables = find_tables(start, tables.sector_size_bytes);
   Wanted result = wanted_of(start, tables, reading, moves);
+  // Whichever command was cut off before this one, it may have moved that end, or not.
+  std::vector<std::byte> mbr = read_bytes(disk, result.gpt.mbr.range());
+  const Lba end_before = (header ? old : tables.primary.header).alternate_lba();
+  if (move_protected_end(mbr, end_before, tables.last_lba))
+    result.gpt.mbr.bytes = std::move(mbr);
   const Gpt& gpt = result.gpt;
   check_survivor(disk, tables.primary, {&gpt.backup_array, &gpt.backup_header});
   check_writes_no_data(disk, {&gpt.backup_array, &gpt.backup_header, &gpt.primary_array, &gpt.primary_header, &gpt.mbr},

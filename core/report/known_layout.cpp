@@ -50,7 +50,7 @@ public:
 
   bool has_name(std::u16string_view name) const
   {
-    return std::ranges::any_of(entries_, [&](const Entry& entry) { return entry.name == name; });
+    return std::ranges::any_of(entries_, [&](const Entry& entry) { return entry.name.view() == name; });
   }
 
   std::vector<std::string> faults(std::initializer_list<Expected> all) const

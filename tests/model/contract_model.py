@@ -196,8 +196,6 @@ def array_on_disk(image: ImageFile, at: int, backup: Header, sector_size: int) -
 def what_the_primary_says(image: ImageFile, backup: Header, sector_size: int) -> tuple[bool, bool]:
     """Whether the primary header has the backup's DiskGUID, and whether its array is the backup's."""
     primary = image.header(1, sector_size)
-    if not primary.has_signature:
-        return False, False
     if has_right_crc(primary, sector_size):
         array = primary.partition_entry_array_crc32 == backup.partition_entry_array_crc32
     else:
@@ -224,7 +222,7 @@ def find_backup(image: ImageFile, sector_size: int) -> tuple[Header, bytes]:
     primary = image.header(1, sector_size)
     last_lba = image.last_lba(sector_size)
     places = [last_lba]
-    if primary.has_signature and primary.alternate_lba != last_lba:
+    if primary.alternate_lba != last_lba:
         places.append(primary.alternate_lba)
     valid, refused = [], Refused("no-gpt", "no header")
     for lba in places:
@@ -298,7 +296,7 @@ def backup_table(image: ImageFile, s: int) -> Table:
     array_lba, array = 2, backup_array
     damaged = image.header(1, s)
     place = damaged.partition_entry_lba
-    if damaged.has_signature and 2 <= place and place + sectors <= backup.first_usable_lba:
+    if 2 <= place and place + sectors <= backup.first_usable_lba:
         if array_on_disk(image, place, backup, s):
             array_lba, array = place, image.sectors(place, sectors, s)
         elif has_right_crc(damaged, s):

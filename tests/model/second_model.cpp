@@ -141,8 +141,6 @@ bool array_is_at(const Image& image, View backup, Number lba)
 std::pair<bool, bool> belongs(const Image& image, View backup)
 {
   const Bytes primary = image.sectors(1, 1);
-  if (!has_signature(primary))
-    return {};
   return {equal(primary, backup, {kDiskGuid}), has_right_crc(primary)
                                                    ? equal(primary, backup, {kArrayCrc})
                                                    : array_is_at(image, backup, get(primary, kArrayLba))};
@@ -153,7 +151,7 @@ Backup find_backup(const Image& image)
   const auto backup_at = [&](Number lba) { return lba == 1 ? std::nullopt : valid(image, lba); };
   const Bytes primary = image.sectors(1, 1);
   std::optional<Bytes> last = backup_at(image.last_lba()), named;
-  if (has_signature(primary) && get(primary, kAlternateLba) != image.last_lba())
+  if (get(primary, kAlternateLba) != image.last_lba())
     named = backup_at(get(primary, kAlternateLba));
   if (!last || !named)
     return {last ? last : named};
@@ -202,7 +200,7 @@ std::optional<Table> table_from_backup(const Image& image)
   const auto fits = [&](Number lba) { return lba >= 2 && lba + sectors <= get(backup, kFirstUsable); };
   Table table{backup, image.sectors(backup_array, sectors), backup, 2, get(backup, kMyLba), backup_array};
   const Bytes primary = image.sectors(1, 1);
-  if (const Number named = get(primary, kArrayLba); has_signature(primary) && fits(named)) {
+  if (const Number named = get(primary, kArrayLba); fits(named)) {
     const bool is_there = array_is_at(image, backup, named);
     if (is_there || has_right_crc(primary))
       table.array_lba = named;

@@ -2,6 +2,7 @@
 // A disk's own table, moved to its end and extended, cut off after any sector: the same command again makes the disk that an
 // uncut run makes, to the last bit, whatever the disk was; undoing brings back every byte.
 #include "core/gpt/header.h"
+#include "core/gpt/mbr.h"
 #include "core/repair/undo.h"
 #include "tests/unit/catch2.h"
 #include "tests/unit/memory_source.h"
@@ -216,6 +217,15 @@ TEST_CASE("Wherever a table in place is cut off, the same command completes what
           const Bytes twice = cut_after(state, again.writes, left / 2, order, c.sector_size);
           REQUIRE(has_valid_table(c, twice, wanted));
           REQUIRE(same(run(c, twice), after));
+        }
+        // The other command instead: the disk ends where it ends.
+        if (c.protects == Protects::old_end && c.growth != 0) {
+          Class other = c;
+          other.extend = !c.extend;
+          const Bytes ended = run(other, state);
+          REQUIRE(mbr_records(ended)[0].size_in_lba == table.sectors - 1);
+          REQUIRE(read_table(MemorySource(ended), c.sector_size, kPrimaryLba).valid());
+          REQUIRE(plan_for(other, ended).writes.empty());
         }
         const auto back = plan_undo(MemorySource(state), undo);
         REQUIRE(same(complete(state, back), before));

@@ -60,7 +60,7 @@ TEST_CASE("Talos is known by the names of three partitions")
   const std::u16string names[] = {u"META", u"STATE", u"EPHEMERAL"};
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(layout_name(entries).empty());
-    entries[i].name = names[i];
+    entries[i].name = std::u16string_view(names[i]);
   }
   CHECK(layout_name(entries) == "Talos");
 }

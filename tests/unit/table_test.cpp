@@ -129,6 +129,39 @@ TEST_CASE("Of two backups that differ, that of the primary's disk counts, and th
   CHECK(found.strays.front().at == Lba{699});
 }
 
+TEST_CASE("A header without its signature still tells which backup is its own, and where its array is")
+{
+  TestDisk own = two_partitions();
+  own.primary_array_lba = 10;
+  Bytes bytes = own.bytes();
+  bytes.resize(700 * 512);
+  TestDisk last = two_partitions();
+  last.sectors = last.disk_end = 700;
+  last.entries.pop_back();
+  Bytes stray = last.bytes();
+  flip(stray, 699 * 512 + 56);
+  const auto header = std::span(stray).subspan(699 * 512, 512);
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  copy(stray, bytes, {667 * 512, 33 * 512});
+  const auto wipe = [&](std::size_t bytes_wiped) { std::memset(bytes.data() + 512, 0, bytes_wiped); };
+  wipe(8);
+  const FoundTables found = tables_of(bytes);
+  REQUIRE(found.backup);
+  CHECK(found.backup->at == Lba{511});
+  REQUIRE(found.strays.size() == 1);
+  CHECK(found.strays.front().at == Lba{699});
+  CHECK(chosen(bytes, TableChoice::backup).primary.partition_entry_lba() == Lba{10});
+  // Its own backup is gone, too: the other one does not become its own.
+  Bytes alone = bytes;
+  std::memset(alone.data() + 511 * 512, 0, 512);
+  const FoundTables without = tables_of(alone);
+  REQUIRE(without.backup);
+  CHECK_FALSE(may_belong(MemorySource(alone), without.primary, without.backup->header));
+  wipe(512);
+  CHECK(may_belong(MemorySource(bytes), tables_of(bytes).primary, tables_of(bytes).backup->header));
+}
+
 TEST_CASE("Of two backups of one disk, that with the primary's array counts")
 {
   Bytes bytes = two_partitions().bytes();
@@ -325,7 +358,7 @@ TEST_CASE("A partition that only a damaged primary shows is lost, not one that w
   const auto lost = [&](const std::vector<TestEntry>& kept) {
     TestDisk disk = two_partitions();
     disk.entries = kept;
-    return lost_with(image, found.primary, used_entries(disk.array(), 128)).size();
+    return lost_with(image, found, used_entries(disk.array(), 128)).size();
   };
   CHECK(lost({}) == 2);
   CHECK(lost({{1, 48, 99, 1}}) == 1);
@@ -333,6 +366,31 @@ TEST_CASE("A partition that only a damaged primary shows is lost, not one that w
   CHECK(lost({{1, 48, 99, 1}, {3, 200, 398, 9}}) == 1);
   CHECK(lost({{1, 48, 99, 1}, {3, 201, 399, 9}}) == 1);
   CHECK(lost({{1, 48, 99, 1}, {3, 410, 420, 3}}) == 0);
+}
+
+TEST_CASE("What a primary shows and an older backup lacks is seen, whichever field of its header is damaged")
+{
+  TestDisk older = two_partitions();
+  older.entries.pop_back();
+  const Bytes whole = two_partitions().bytes();
+  for (const std::size_t field : {0U, 8U, 12U, 16U, 24U, 32U, 56U, 72U, 80U, 84U, 88U})
+    for (const bool is_valid : {true, false}) {
+      CAPTURE(field, is_valid);
+      Bytes bytes = whole;
+      copy(older.bytes(), bytes, {479 * 512, 33 * 512});
+      if (!is_valid)
+        flip(bytes, 512 + field);
+      const MemorySource image(bytes);
+      const FoundTables found = find_tables(image, std::nullopt);
+      REQUIRE(found.primary.valid() == is_valid);
+      REQUIRE(found.backup);
+      const auto lost = lost_with(image, found, used_entries(found.backup->array, 128));
+      REQUIRE(lost.size() == 1);
+      CHECK(lost.front().slot == 3);
+      const auto warnings = chosen(bytes, TableChoice::backup).warnings;
+      CHECK(std::ranges::any_of(warnings,
+                                [](const std::string& text) { return text.find("lacks: slot 3") != text.npos; }));
+    }
 }
 
 TEST_CASE("All headers of a disk are wiped, those of a rival and of strays too")
