@@ -2,6 +2,7 @@
 // qcow2, versions 2 and 3: QEMU's docs/interop/qcow2.txt, whose names the fields have. Numbers are big-endian.
 #include "core/format/format.h"
 #include "core/format/header_reader.h"
+#include "core/gpt/fields.h"
 
 #include <algorithm>
 #include <bit>
@@ -21,7 +22,6 @@ constexpr std::uint64_t kHarmless = 1 << 0 | 1 << 3 | kExtendedL2;  // dirty (of
 constexpr std::uint32_t kEndOfExtensions = 0, kDataFileName = 0x44415441, kEncryptionHeader = 0x0537be77;
 
 constexpr std::uint64_t kMaxRefcountTableBytes = 8 << 20, kMaxL1Bytes = 32 << 20;  // QEMU's limits
-constexpr unsigned kMaxEmptyBlocks = 64;
 
 void check_extensions(const HeaderReader& first, std::size_t at)
 {
@@ -84,19 +84,19 @@ void check_not_cut_off(const Source& file, const HeaderReader& header, std::uint
                 kMaxRefcountTableBytes / cluster_bytes);
   const HeaderReader table(file, "qcow2 refcount table", {table_offset, table_bytes});
   const std::uint64_t refcounts_per_block = (cluster_bytes * 8) >> refcount_order;
-  unsigned empty = 0;
-  for (std::size_t i = table.size() / 8; i-- > 0 && empty < kMaxEmptyBlocks;) {
+  std::uint64_t read_bytes = 0;
+  for (std::size_t i = table.size() / 8; i-- > 0;) {
     const std::uint64_t block_offset = table.big<std::uint64_t>(8 * i) & ~std::uint64_t{511};
     if (block_offset == 0)
       continue;
+    if ((read_bytes += cluster_bytes) > file.size_bytes())
+      table.fail("more refcount blocks than the file of {} bytes can hold", file.size_bytes());
     const HeaderReader block(file, "qcow2 refcount block", {block_offset, cluster_bytes});
-    std::size_t used = block.size();
-    while (used > 0 && block.is_zero(used - 1, 1))
-      --used;
-    if (used == 0) {
-      ++empty;
+    if (is_zero(block.bytes(0, block.size())))
       continue;
-    }
+    std::size_t used = block.size();
+    while (block.is_zero(used - 1, 1))
+      --used;
     const std::uint64_t last = i * refcounts_per_block + ((used * 8 - 1) >> refcount_order);
     if (last > file.size_bytes() / cluster_bytes || last * cluster_bytes >= file.size_bytes())
       table.fail("cluster {} of {} bytes is in use, expected inside the file of {} bytes: it is cut off", last,
@@ -109,6 +109,7 @@ void check_not_cut_off(const Source& file, const HeaderReader& header, std::uint
     }
     return;
   }
+  table.fail("no cluster is in use, expected the header's at least: it is damaged");
 }
 
 }  // namespace

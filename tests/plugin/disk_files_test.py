@@ -17,6 +17,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
+from images.vmdk import add_footer  # noqa: E402
 from model.contract_model import expected  # noqa: E402
 from plugin import nbdkit  # noqa: E402
 from plugin.served_bytes import Comparison  # noqa: E402
@@ -32,6 +33,7 @@ FORMS = {
     "extended-l2.qcow2": ("qcow2", "extended_l2=on"),
     "sparse.vmdk": ("vmdk", "subformat=monolithicSparse"),
     "stream.vmdk": ("vmdk", "subformat=streamOptimized"),
+    "footer.vmdk": ("vmdk", "subformat=streamOptimized"),
     "split.vmdk": ("vmdk", "subformat=twoGbMaxExtentSparse"),
     "flat.vmdk": ("vmdk", "subformat=monolithicFlat"),
     "split-flat.vmdk": ("vmdk", "subformat=twoGbMaxExtentFlat"),
@@ -66,6 +68,8 @@ def make(folder: Path, raw: Path, name: str) -> list[str]:
                     *(word for word in more if word not in said), raw, folder / name], check=True)
     if name == "flat.vmdk":
         like_esxi(folder / name)
+    if name == "footer.vmdk":
+        add_footer(folder / name)
     return said
 
 
@@ -106,8 +110,30 @@ def restored(folder: Path, raw: Path) -> None:
         before = part.stat().st_mtime_ns
         again = subprocess.run([GPTGROW, "restore", image, part, "--yes", "--yes"], capture_output=True, text=True)
         assert again.returncode == 2 and part.name in again.stderr and part.stat().st_mtime_ns == before, again
-    missing = subprocess.run([GPTGROW, "inspect", file], capture_output=True, text=True, env={"PATH": "/nonexistent"})
-    assert missing.returncode == 2 and "package qemu-utils" in missing.stderr, missing
+
+
+def other_programs(folder: Path) -> None:
+    """What is found as qemu-nbd where PATH says: nothing, nothing that is taken, and what does not work."""
+    file = folder / "v3.qcow2"
+
+    def inspect(path: str | None) -> subprocess.CompletedProcess:
+        return subprocess.run([GPTGROW, "inspect", file], capture_output=True, text=True, cwd=folder,
+                              env={} if path is None else {"PATH": path})
+
+    assert inspect(None).returncode == 0
+    program = folder / "bin/qemu-nbd"
+    program.parent.mkdir()
+    for text, said in (("exit 0", "cannot connect: "),
+                       ("echo useless >&2; echo 'it is too old' >&2; exit 1", "v3.qcow2: it is too old")):
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        done = inspect(str(program.parent))
+        assert done.returncode == 2 and said in done.stderr and "useless" not in done.stderr, done
+    # One in the current folder is somebody else's.
+    program.rename(folder / "qemu-nbd")
+    for path in ("/nonexistent", ":.:/nonexistent", "bin:"):
+        done = inspect(path)
+        assert done.returncode == 2 and "package qemu-utils" in done.stderr, done
 
 
 def small_disk(folder: Path) -> Path:
@@ -132,6 +158,7 @@ def main() -> None:
             small = small_disk(folder)
             list(pool.map(lambda name: check(folder, small if name.endswith(".vhdx") else raw, name), FORMS))
         restored(folder, raw)
+        other_programs(folder)
         left = subprocess.run(["pgrep", "-af", f"qemu-nbd.*{scratch}"], capture_output=True, text=True).stdout
         assert not left, left
         shutil.rmtree(scratch)
