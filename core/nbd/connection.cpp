@@ -43,9 +43,11 @@ Connection::Connection(const Connect& connect)
   if (!handle_)
     throw std::bad_alloc();
   // Only what a user types gets here, and that may name files with keys and certificates.
-  if (woken_.get() == -1 || ::nbd_set_uri_allow_local_file(handle_, true) == -1 ||
-      ::nbd_add_meta_context(handle_, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
-      ::nbd_set_pread_initialize(handle_, false) == -1 || connect(handle_) == -1)
+  if (woken_.get() == -1)
+    why_ = std::generic_category().message(errno);
+  else if (::nbd_set_uri_allow_local_file(handle_, true) == -1 ||
+           ::nbd_add_meta_context(handle_, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
+           ::nbd_set_pread_initialize(handle_, false) == -1 || connect(handle_) == -1)
     why_ = last_error();
 }
 
