@@ -110,6 +110,24 @@ def stalled(folder: Path, raw: Path) -> None:
         assert STALLED <= time.monotonic() - began < 6 * STALLED, "too early, or too late"
 
 
+def stopped(folder: Path, raw: Path) -> None:
+    """INT is heard while a server that is gone is tried again."""
+    target = folder / "stopped/target.img"
+    target.parent.mkdir()
+    with lying(target.parent, raw, "stall") as server:
+        with subprocess.Popen([GPTGROW, "restore", server.uri, target, "--size", str(GROWN), "--yes"], stderr=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL, text=True) as process:
+            while not target.exists():
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.01)
+            server.process.kill()
+            server.process.wait()
+            process.send_signal(signal.SIGINT)
+            text = process.communicate(timeout=STALLED)[1]
+        assert process.returncode == 2 and "connection" in text, text
+    check_no_table(target)
+
+
 def killed(folder: Path, raw: Path) -> None:
     """For good: some tries, and the end; and started again meanwhile: nothing is noticed."""
     slow = ["nbdkit", "-f", "-U", "SOCKET", "--filter=delay", "file", raw, "delay-read=20ms"]
@@ -181,13 +199,20 @@ def main() -> None:
         subprocess.run([TESTS / "model/write_disk.py", raw, str(GROWN), expected], check=True)
         wanted = expected.read_bytes()
         jobs = [pool.submit(stalled, folder, raw), pool.submit(killed, folder, raw), pool.submit(errors, folder, raw),
+                pool.submit(stopped, folder, raw),
                 pool.submit(block_sizes, folder, raw, wanted), pool.submit(refused, folder),
                 pool.submit(either, folder, raw, "extents-none", wanted)]
         for lie, said in {"short-read": "Input/output error", "twice": "Input/output error", "beyond": "connection",
                           "eio": "the server says: Input/output error", "die": "lost again and again",
+                          "eio-first": "read at byte 0: the server says: Input/output error",
+                          "die-first": "read at byte 0: .*: Input/output error", "shutdown": "lost again and again",
+                          "extents-die": "extents at byte .*lost again and again", "huge": "of no size that can be",
+                          "unaligned": "no multiple of its minimum block size, 4096 bytes",
+                          "whole-blocks": "takes reads of 4096 to 1048576 bytes, expected 1 to 1048576 as before",
+                          "small": "takes reads of 1 to 65536 bytes, expected 1 to 1048576 as before",
                           "grow": r"has \d+ bytes, expected \d+ as before", "other": "first 65536 bytes are others"}.items():
             jobs.append(pool.submit(fails, folder, raw, lie, said))
-        for lie in ("once", "multi", "extents-zero", "extents-short", "extents-beyond", "extents-error"):
+        for lie in ("once", "multi", "multi-grow", "no-extents", "extents-zero", "extents-short", "extents-beyond", "extents-error"):
             jobs.append(pool.submit(works, folder, raw, lie, wanted))
         failures = [f"{type(why).__name__}: {why}" for job in jobs if (why := job.exception())]
     for failure in failures:
