@@ -58,6 +58,18 @@ for signal in INT KILL; do
   nothing_left "after $signal" "$qemu"
 done
 
+# QEMU itself is killed: it does not come back.
+rm -f target.img
+held pwrite64,fallocate 3 "$gptgrow" restore disk.qcow2 target.img --size 64M --yes
+qemu=$(child_of "$held")
+kill -KILL "$qemu"
+while kill -CONT "$held" 2>/dev/null; do sleep 0.05; done
+wait "$tracer" && fail "done without QEMU"
+says err "disk.qcow2: "
+says err "the connection to it is lost"
+says err "target.img is incomplete"
+nothing_left "after QEMU was killed" "$qemu"
+
 # Killed at each of its first calls after it made the child, and the child at each of its own.
 for call in read close poll; do
   for number in 1 2 3; do
@@ -65,10 +77,26 @@ for call in read close poll; do
     nothing_left "killed at $call $number"
   done
 done
-for call in mkdir bind listen connect; do
+for call in mkdir bind listen connect dup2 clone; do
   strace -f -qq -o log -e "inject=$call:error=EACCES" "$gptgrow" inspect disk.qcow2 >out 2>err && fail "$call failed, and nobody cared"
+  says err "disk.qcow2: qemu-nbd: cannot be started: Permission denied"
   nothing_left "$call fails"
 done
+for call in wait4:error=EINTR:when=1 getrandom:error=ENOSYS; do
+  status 0 strace -f -qq -o log -e "inject=$call" "$gptgrow" inspect disk.qcow2
+  nothing_left "$call"
+done
+
+# Without enough descriptors, at whichever it is that fails; QEMU has its own words for that.
+few=0
+for ((limit = 4; limit < 60; limit++)); do
+  if ! prlimit --nofile=$limit:$limit "$gptgrow" inspect disk.qcow2 >out 2>err; then
+    grep -q 'Too many open files\|disk.qcow2: qemu-nbd: ' err || { cat err >&2; fail "$limit descriptors: not said why"; }
+    few=$limit
+  fi
+  nothing_left "with $limit descriptors"
+done
+[ $few -gt 10 ] && [ $few -lt 59 ] || fail "the last limit that was too low: $few"
 
 # In nbdkit and FUSE QEMU is made after the fork.
 for signal in TERM KILL; do
