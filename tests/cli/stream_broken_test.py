@@ -176,6 +176,30 @@ def stalls(case):
     print("a pipe that stalls: goes on, INT, its writer gone")
 
 
+def no_pipe(case):
+    """Standard input that cannot be read; one that does not wait; one that is a device."""
+    for name, open_it, said in (("a folder", lambda: os.open("/", os.O_RDONLY), "standard input: read at byte 0: Is a directory"),
+                                ("write only", lambda: os.open("/dev/null", os.O_WRONLY), "standard input: read at byte 0: Bad file")):
+        fd = open_it()
+        case.begin()
+        done = subprocess.run(case.command("-"), stdin=fd, capture_output=True, text=True)
+        os.close(fd)
+        assert done.returncode == 2 and said in done.stderr, (name, done)
+    case.begin()
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    process = subprocess.Popen(case.command("-"), stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(reader)
+    data = case.image.read_bytes()
+    with open(writer, "wb") as file:
+        for at in range(0, len(data), 3 * MIB):
+            file.write(data[at : at + 3 * MIB])
+            file.flush()
+    err = process.communicate()[1]
+    assert process.returncode == 0 and case.target.read_bytes() == case.wanted, err
+    print("standard input that cannot be read, and that does not wait")
+
+
 def waits_for_input(pid):
     """Its standard input is empty."""
     count = array.array("i", [1])
@@ -235,6 +259,7 @@ def main():
         behind_the_end(case)
         checksums(case)
         stalls(case)
+        no_pipe(case)
         resumed_over_a_table(folder)
         zeros(folder)
 
