@@ -64,6 +64,29 @@ inject() { # inject CALL NUMBER
 }
 rm -f map
 
+# A map that cannot take the place of the old one, and a file that may not be so long: nothing is written, nothing is left
+cp target.raw before.raw
+# shellcheck disable=SC2046 # words
+for call in rename unlink; do
+  status $([ $call = rename ] && echo 2 || echo 0) $(inject $call 1) "$gptgrow" restore image.raw target.raw --yes --map map
+  [ $call = rename ] || { says err "the map of the complete restore could not be removed: map: Input/output error"; continue; }
+  says err "map: Input/output error"
+  says err "no byte was written"
+  cmp target.raw before.raw || fail "bytes were written"
+  [ -z "$(ls map* 2>/dev/null)" ] || fail "left: $(ls map*)"
+done
+rm -f map
+status 2 bash -c 'trap "" XFSZ; ulimit -f 1000; exec "$@"' bash "$gptgrow" restore image.raw new.raw --size 32M --yes
+says err "new.raw: cannot be made 33554432 bytes long: File too large"
+[ ! -e new.raw ] || fail "a file is left that is too short"
+cp "$(command -v sleep)" busy.raw
+truncate -s 32M busy.raw
+./busy.raw 1000 &
+status 2 "$gptgrow" restore image.raw busy.raw --yes
+says err "busy.raw: cannot be opened for writing: Text file busy"
+kill $!
+wait $! || true
+
 # The image becomes shorter, or its disk fails, while it is copied
 for cut in 4M 0; do
   cp image.raw cut.raw
