@@ -41,6 +41,40 @@ def on_terminal(command, answers, columns=80):
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), seen
 
 
+def is_offered(image, device):
+    seen = on_terminal([GPTGROW, "restore", image], [""])[1]
+    assert "is none of them: nothing is written" in seen or "no disk" in seen, seen
+    return re.search(rf"^ +\d+  {device} ", seen, re.M) is not None
+
+
+def only_what_can_take_it(image, target, device):
+    """Of loop devices: not one that is write-protected, mounted, the image itself, too small, or has other sectors."""
+    assert is_offered(image, device)
+    for before, after in ((["blockdev", "--setro", device], ["blockdev", "--setrw", device]),
+                          (["losetup", "--sector-size", "4096", device], ["losetup", "--sector-size", "512", device])):
+        subprocess.run(before, check=True)
+        try:
+            assert not is_offered(image, device), before
+        finally:
+            subprocess.run(after, check=True)
+    assert not is_offered(device, device)
+    large = Path("large.raw")
+    shutil.copy(image, large)
+    os.truncate(large, 40 << 20)
+    subprocess.run(["sgdisk", "-e", "-n2:50000:80000", large], check=True, capture_output=True)
+    assert not is_offered(large, device)
+    kept = target.read_bytes()
+    subprocess.run(["mkfs.ext4", "-q", "-F", device], check=True)
+    Path("mnt").mkdir()
+    subprocess.run(["mount", device, "mnt"], check=True)
+    try:
+        assert not is_offered(image, device)
+    finally:
+        subprocess.run([TESTS / "while_busy.sh", "umount", "mnt"], check=True)
+    target.write_bytes(kept)
+    assert is_offered(image, device)
+
+
 def choose_target(image, target, device):
     """Nothing is a default, and what is not in the list is not taken."""
     name = device.removeprefix("/dev/")
@@ -129,6 +163,7 @@ def main():
             assert status == 0 and "is a partition, not a disk" in seen, seen
             assert "loop device over" in seen, seen
             loop_partition.delete(device, 1)
+            only_what_can_take_it(image, target, device)
             choose_target(image, target, device)
         finally:
             subprocess.run(["losetup", "-d", device], check=True)
