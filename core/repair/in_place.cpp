@@ -7,6 +7,8 @@
 #include "core/repair/repair.h"
 #include "core/repair/writes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace gptgrow {
@@ -156,6 +158,22 @@ void rebuild_primary(const Source& disk, const FoundTables& tables, const Table&
   writes.add(header);
 }
 
+/// Where nothing is left that tells the place of the primary array, it goes where most have it.
+void warn_of_guessed_place(const Source& disk, const FoundTables& tables, const Table& table,
+                           std::vector<std::string>& warnings)
+{
+  const Header& damaged = tables.primary.header;
+  const Lba at = table.primary.partition_entry_lba();
+  const ByteRange place = bytes_of(at, table.primary.array_sectors(), table.sector_size_bytes);
+  if (has_right_crc(damaged) || (is_legible(damaged) && damaged.partition_entry_lba() == at) ||
+      array_is_at(disk, table.primary, at) || is_zero(read_bytes(disk, place)))
+    return;
+  warnings.push_back(
+      fmt::format("nothing tells where the primary array was: it goes to LBA {}, where it usually is, over "
+                  "bytes {}-{}, which may be something else",
+                  at.value, place.offset, place.end() - 1));
+}
+
 /// The same header with a mark instead of its CRC.
 std::vector<std::byte> unsealed(const Gpt& gpt, bool had_backup)
 {
@@ -197,6 +215,7 @@ RepairPlan plan_in_place(const Source& disk, Reading reading, const std::vector<
     check_can_be_moved(disk, tables, moves);
     const Disk served(borrowed(disk), size_of(disk), from_valid_table(disk, tables, reading));
     warnings = served.warnings();
+    warn_of_guessed_place(disk, tables, served.table(), warnings);
     rebuild_primary(disk, tables, served.table(), writes);
   }
   reading.table = TableChoice::primary;

@@ -178,6 +178,24 @@ std::vector<std::size_t> cuts(const std::vector<gptgrow::Write>& writes, std::si
 
 }  // namespace
 
+TEST_CASE("A place of the array that nothing tells is warned of, where something is there")
+{
+  const auto warns = [](const Bytes& disk) {
+    return std::ranges::any_of(plan_for({.extend = false}, disk).warnings, [](const std::string& text) {
+      return text.find("nothing tells where the primary array was: it goes to LBA 2") != text.npos;
+    });
+  };
+  Bytes disk = disk_of({.damage = Damage::primary_header_gone});
+  CHECK_FALSE(warns(disk));
+  disk[1024 + 300] ^= std::byte{1};
+  CHECK(warns(disk));
+  std::memset(disk.data() + 1024, 0, 4 * 512);
+  CHECK_FALSE(warns(disk));
+  Bytes damaged = disk_of({.damage = Damage::primary_header});
+  damaged[1024 + 300] ^= std::byte{1};
+  CHECK_FALSE(warns(damaged));
+}
+
 TEST_CASE("Wherever a table in place is cut off, the same command completes what it would have made")
 {
   std::size_t tried = 0, states = 0;
