@@ -54,11 +54,29 @@ private:
   boost::icl::interval_set<std::uint64_t> set_;
 };
 
+/// For sectors of 512 bytes it may lie behind an array or before one; for those of 4096, LBA 0 holds the other header.
+std::optional<Structure> find_other_header(const Disk& disk)
+{
+  constexpr ByteRange place{4096, 512};
+  if (place.end() > disk.size_bytes() || disk.table().sector_size_bytes != place.size)
+    return std::nullopt;
+  const Piece piece = disk.piece(place);
+  if (!piece.is_data() || piece.range != place)
+    return std::nullopt;
+  std::vector<std::byte> bytes = read_bytes(disk, place);
+  if (!Header(bytes).has_signature())
+    return std::nullopt;
+  return Structure{Role::content, place.offset, std::move(bytes)};
+}
+
 }  // namespace
 
 std::vector<std::vector<const Structure*>> RestorePlan::table_steps() const
 {
-  return {{&gpt.backup_array, &gpt.backup_header}, {&gpt.primary_array, &gpt.primary_header}, {&gpt.mbr}};
+  std::vector<const Structure*> last{&gpt.mbr};
+  if (other_header)
+    last.push_back(&*other_header);
+  return {{&gpt.backup_array, &gpt.backup_header}, {&gpt.primary_array, &gpt.primary_header}, last};
 }
 
 RestorePlan plan_restore(const Disk& disk, const TargetBefore& before, FreeSpace free_space)
@@ -67,7 +85,10 @@ RestorePlan plan_restore(const Disk& disk, const TargetBefore& before, FreeSpace
                    .wipe_steps = wipe_steps(disk.size_bytes(), before),
                    .stale_signatures = {},
                    .needs_space = {},
-                   .not_filled = {}};
+                   .not_filled = {},
+                   .other_header = find_other_header(disk)};
+  if (plan.other_header)
+    plan.not_filled.push_back(plan.other_header->range());
   const ByteRange free = disk.layout().free_space;
   for (const Signature& signature : before.signatures)
     if (overlap(signature.range, free))

@@ -6,6 +6,8 @@
 #include "core/restore/free_space.h"
 #include "core/target/contents.h"
 
+#include <optional>
+
 namespace gptgrow {
 
 /// What is known of the target. Nothing, of a file that is still to be made.
@@ -31,6 +33,10 @@ struct RestorePlan {
 
   /// What Filling leaves alone: the table comes later, a new file has all holes already, free space may be kept.
   std::vector<ByteRange> not_filled;
+
+  /// A primary header for sectors of 4096 bytes which the image has among its data: a valid table before the disk is complete,
+  /// if it came with the data.
+  std::optional<Structure> other_header;
 
   /// The structures of the table, in the order in which they are written; each step is durable before the next begins.
   std::vector<std::vector<const Structure*>> table_steps() const;

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::uint64_t kBehindBytes = 1024 * 1024;
 constexpr std::uint64_t kZerosAtOnce = 64 * 1024 * 1024;  // it can be stopped between two
-constexpr std::uint64_t kEndBytes = 5 * 4096;  // of the target: a table of the usual length, for sectors of either size
+// Of the target: MBR and table, or table, of the usual length, for sectors of either size.
+constexpr std::uint64_t kBeginBytes = 6 * 4096, kEndBytes = 5 * 4096;
 
 }  // namespace
 
@@ -25,7 +26,8 @@ std::vector<ByteRange> places_to_hold(const HeadImage& head, std::uint64_t targe
   const std::uint32_t sector = primary.sector_size_bytes();
   const std::uint64_t array_bytes = primary.array_sectors() * sector;
   boost::icl::interval_set<std::uint64_t> places;
-  places += Interval::right_open(0, head.head().size());
+  places +=
+      Interval::right_open(0, std::min(std::max<std::uint64_t>(head.head().size(), kBeginBytes), target_size_bytes));
   const std::uint64_t alternate = primary.alternate_lba().value, usable = primary.last_usable_lba().value;
   const std::uint64_t most = kMaxArraySizeBytes / sector;
   const std::uint64_t first = std::max(std::min(usable + 1, alternate - std::min(alternate, primary.array_sectors())),

@@ -39,6 +39,24 @@ TEST_CASE("A table is written from its end to its beginning")
   CHECK(steps == std::vector<std::vector<Role>>{{backup_array, backup_header}, {primary_array, primary_header}, {mbr}});
 }
 
+TEST_CASE("A header for larger sectors among the data comes when all else is there")
+{
+  TestDisk table = two_partitions();
+  table.primary_array_lba = 14;
+  std::vector<std::byte> image = table.bytes();
+  const std::string_view signature = "EFI PART";
+  std::memcpy(image.data() + 4096, signature.data(), signature.size());
+  const Disk disk = served(image, kGrownSize);
+  const RestorePlan plan = plan_restore(disk, {}, FreeSpace::discard);
+  const auto steps = plan.table_steps();
+  REQUIRE(steps.back().size() == 2);
+  CHECK(steps.back().back()->range() == ByteRange{4096, 512});
+  CHECK(std::ranges::equal(steps.back().back()->bytes, std::span(image).subspan(4096, 512)));
+  CHECK(std::ranges::count(plan.not_filled, ByteRange{4096, 512}) == 1);
+  image[4096] = std::byte{'e'};
+  CHECK_FALSE(plan_restore(served(image, kGrownSize), {}, FreeSpace::discard).other_header);
+}
+
 TEST_CASE("The headers that are there are wiped first, wherever they are, then both ends, the beginning last")
 {
   const Disk disk = grown();
