@@ -48,20 +48,6 @@ void check_is_last(const Entry& entry, const std::vector<Entry>& entries, const 
              entry.slot, entry.last_lba.value, other.slot, other.first_lba.value, other.last_lba.value);
 }
 
-/// A record of a hybrid MBR would go on to say where the partition ended, or is of something that the GPT does not know of.
-void check_not_hybrid(const Gpt& gpt, const Entry& entry, Lba last_lba, const std::string& name)
-{
-  for (const MbrRecord& record : mbr_records(gpt.mbr.bytes)) {
-    const std::uint64_t end = std::uint64_t{record.starting_lba} + std::max(record.size_in_lba, std::uint32_t{1});
-    if (record.os_type != 0 && record.os_type != kGptProtective && record.starting_lba <= last_lba.value &&
-        entry.first_lba.value < end)
-      refuse(
-          "{}: slot {} cannot be extended: a record of the MBR, of type 0x{:02x} at LBA {}-{}, lies there too: it is "
-          "a hybrid MBR, and would not say any more what the GPT says",
-          name, entry.slot, record.os_type, record.starting_lba, end - 1);
-  }
-}
-
 }  // namespace
 
 SlotToExtend parse_slot_to_extend(std::string_view text)
@@ -80,6 +66,19 @@ std::optional<Lba> last_extended_lba(Lba last_usable_lba, std::uint32_t sector_s
   const std::uint64_t end_bytes = bytes_of(last_usable_lba, 1, sector_size_bytes).end();
   const std::uint64_t end = end_bytes / kEndAlignmentBytes * kEndAlignmentBytes / sector_size_bytes;
   return end == 0 ? std::nullopt : std::optional(Lba{end - 1});
+}
+
+void check_not_hybrid(const Gpt& gpt, const Entry& entry, Lba last_lba, const std::string& name)
+{
+  for (const MbrRecord& record : mbr_records(gpt.mbr.bytes)) {
+    const std::uint64_t end = std::uint64_t{record.starting_lba} + std::max(record.size_in_lba, std::uint32_t{1});
+    if (record.os_type != 0 && record.os_type != kGptProtective && record.starting_lba <= last_lba.value &&
+        entry.first_lba.value < end)
+      refuse(
+          "{}: slot {} cannot be extended: a record of the MBR, of type 0x{:02x} at LBA {}-{}, lies there too: it is "
+          "a hybrid MBR, and would not say any more what the GPT says",
+          name, entry.slot, record.os_type, record.starting_lba, end - 1);
+  }
 }
 
 Extension extend(Gpt& gpt, SlotToExtend which, const std::string& name)

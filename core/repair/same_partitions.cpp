@@ -2,6 +2,7 @@
 #include "core/repair/same_partitions.h"
 
 #include "core/error.h"
+#include "core/gpt/extend.h"
 
 #include <fmt/format.h>
 
@@ -64,6 +65,7 @@ void keep_grown(const Source& disk, Gpt& gpt, const Header& primary, const std::
       if (other.slot != grown.in_image.slot && other.first_lba > grown.in_image.last_lba && other.first_lba <= last)
         refuse("{}: slot {} was grown to LBA {}, over slot {} of the image at LBA {}: it cannot be kept", disk.name(),
                grown.on_disk.slot, last.value, other.slot, other.first_lba.value);
+    check_not_hybrid(gpt, grown.in_image, last, disk.name());
     set_last_lba(gpt, grown.in_image.slot, last);
   }
 }

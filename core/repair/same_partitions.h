@@ -23,7 +23,8 @@ bool is_replaced(const std::vector<std::uint32_t>& replaced_slots, const Grown& 
 /// A sentence: what would be cut off.
 std::string describe(const Grown& grown);
 
-/// The entries of the disk keep their ends. Throws Error where another partition of the image, or the table, is in the way.
+/// The entries of the disk keep their ends. Throws Error where another partition of the image, the table, or a record of a hybrid
+/// MBR is in the way.
 void keep_grown(const Source& disk, Gpt& gpt, const Header& primary, const std::vector<Grown>& all,
                 const std::vector<Entry>& wanted);
 

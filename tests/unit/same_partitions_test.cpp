@@ -93,6 +93,29 @@ TEST_CASE("A grown partition does not keep an end in the table")
                     ContainsSubstring("slot 3: EndingLBA 480, expected at most LastUsableLBA 478"));
 }
 
+TEST_CASE("A grown partition does not keep its end where a record of a hybrid MBR would not say so")
+{
+  TestDisk found = two_partitions();
+  found.entries[0].last_lba = 150;
+  const Disk disk = served(two_partitions().bytes(), 512 * 512);
+  Gpt gpt = gpt_of(disk);
+  const auto keep = [&] {
+    keep_grown(disk, gpt, disk.layout().primary, grown_partitions(entries_of(found), entries_of(two_partitions())),
+               entries_of(two_partitions()));
+  };
+  constexpr std::size_t kSecondRecord = 446 + 16, kThirdRecord = kSecondRecord + 16;
+  const auto put_record = [&](std::size_t at, std::uint32_t first, std::uint32_t count) {
+    gpt.mbr.bytes[at + 4] = std::byte{0x83};
+    put_field(gpt.mbr.bytes, at + 8, first);
+    put_field(gpt.mbr.bytes, at + 12, count);
+  };
+  put_record(kSecondRecord, 200, 60);  // of the other one
+  CHECK_NOTHROW(keep());
+  put_record(kThirdRecord, 64, 36);
+  CHECK_THROWS_WITH(keep(), ContainsSubstring("slot 1 cannot be extended: a record of the MBR, of type 0x83 at LBA "
+                                              "64-99, lies there too: it is a hybrid MBR"));
+}
+
 TEST_CASE("Of many partitions that are others the first are told, and no option is offered for all")
 {
   TestDisk found = two_partitions();
