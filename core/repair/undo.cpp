@@ -16,11 +16,14 @@ namespace {
 constexpr std::string_view kMagic = "gptgrow undo 1\n";
 constexpr std::string_view kCrcKey = "crc32 0x";
 
-/// Two arrays at most as large as arrays may be, twice in hex, with room for the rest.
-constexpr std::uint64_t kMaxFileSizeBytes = 16 * kMaxArraySizeBytes;
-
 /// More than any plan has.
 constexpr std::size_t kMaxWrites = 64;
+
+/// The most of a plan: the primary array, rebuilt and rewritten, the backup array, old and new.
+constexpr std::uint64_t kMaxArrays = 4;
+
+/// Of each byte, two hex digits before and two after; all but the arrays are sectors, and lines with names and numbers.
+constexpr std::uint64_t kMaxFileSizeBytes = 4 * kMaxArrays * kMaxArraySizeBytes + kMaxWrites * (4 * 4096 + 1024);
 
 std::uint32_t crc32_of(std::string_view text)
 {
@@ -184,8 +187,13 @@ Undo parse_undo(const std::string& path, std::string_view text)
 
 void save_undo(const std::string& path, const Undo& undo)
 {
-  if (!write_new_file(path, undo_text(undo)))
-    refuse("{}: exists; an undo file is never overwritten", path);
+  const std::string text = undo_text(undo);
+  if (text.size() > kMaxFileSizeBytes)
+    refuse("{}: an undo file of {} bytes, expected at most {}: nothing is written", path, text.size(),
+           kMaxFileSizeBytes);
+  (void)parse_undo(path, text);  // throws where it could not be loaded again
+  if (!write_new_file(path, text))
+    refuse("{}: exists; an undo file is never overwritten; nothing is written", path);
 }
 
 Undo load_undo(const std::string& path)

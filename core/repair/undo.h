@@ -21,7 +21,8 @@ struct Undo {
   std::vector<Write> writes;
 };
 
-/// Writes a new file, durable with its name when this returns. Throws Error when `path` exists.
+/// Writes a new file, durable with its name when this returns. Throws Error when `path` exists, or load_undo() would not take
+/// what would be in it.
 void save_undo(const std::string& path, const Undo& undo);
 
 /// Throws Error when the file is damaged, cut off, no undo file, or one that no repair has written.

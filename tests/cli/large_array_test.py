@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Of the largest array there may be, 131,072 entries, all used and all different from the image's, inspect, compare and verify
-write all of their JSON in at most 100 MB of memory."""
+write all of their JSON in at most 100 MB of memory. Of a repair that writes such arrays four times, the undo file is taken."""
 
 import os
 import struct
@@ -62,6 +62,33 @@ def items(expected_status, *arguments):
     return count
 
 
+def check_undo(image, undo):
+    """The end of the disk has moved, and of the primary array the first and the last sector are damaged: all of it is rebuilt."""
+    sectors = image.stat().st_size // 512
+    os.truncate(image, (sectors + 40000) * 512)
+    last = 2 * 512 + COUNT * 128 - 1
+
+    def looks():
+        with open(image, "rb") as file:
+            head = file.read(FIRST * 512)
+            file.seek((sectors - FIRST) * 512)
+            return head, file.read()
+
+    with open(image, "r+b") as file:
+        for place in (2 * 512, last):
+            file.seek(place)
+            file.write(b"\xff")
+    before = looks()
+    done = subprocess.run([GPTGROW, "extend", image, "last", "--apply", "--save-undo", undo], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert looks() != before
+    print(f"an undo file of {undo.stat().st_size} bytes")
+    assert undo.stat().st_size > 16 * (16 << 20), "not as large as it may become"
+    done = subprocess.run([GPTGROW, "repair", image, "--undo", undo, "--apply"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert looks() == before, "not undone"
+
+
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -77,6 +104,8 @@ def main():
             assert items(1, "compare", image, folder / name) == slots
             # CRCs of the array and of the header, in both headers.
             assert items(1, "verify", image, folder / name) == slots + 2 * changes + 4
+        make(folder / "one", [entry(1, catalogue.LINUX_DATA, FIRST, FIRST + 7, 0, "n"), bytes(128 * (COUNT - 1))])
+        check_undo(folder / "one", folder / "undo")
 
 
 main()
