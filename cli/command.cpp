@@ -24,11 +24,35 @@ CLI::Option* add_key(CLI::App& app, DiskOptions& options, const std::string& key
   return app.add_option_function<std::string>("--" + key, set, help);
 }
 
-/// Some are modes of a command, whichever command's error it is.
-std::string spell(const Hint& hint)
+/// As a user of `command` gives it; empty where that has no such option. Some are modes of repair, whichever command's error
+/// it is; and repair has what extend has not, to make a table whole first.
+std::string spell(const Hint& hint, const CLI::App* command)
 {
-  const bool is_of_repair = hint.key == "relocate" || hint.key == "undo";
-  return (is_of_repair ? "repair --" : "--") + hint.key + (hint.value.empty() ? "" : ' ' + hint.value);
+  const std::string option = "--" + hint.key + (hint.value.empty() ? "" : ' ' + hint.value);
+  if (hint.key == "relocate" || hint.key == "undo")
+    return "repair " + option;
+  if (!command || command->get_option_no_throw("--" + hint.key))
+    return option;
+  return command->get_name() == "extend" && hint.key == "table" ? "first, repair --relocate " + option : "";
+}
+
+/// What `reading` differs by from how an image is read without options; each with a space before it.
+std::string options_of(const Reading& reading)
+{
+  std::string options;
+  if (reading.extend)
+    options += reading.extend->number ? fmt::format(" --extend {}", *reading.extend->number) : " --extend last";
+  if (reading.format)
+    options += fmt::format(" --format {}", name_of(*reading.format));
+  if (reading.sector_size_bytes)
+    options += fmt::format(" --sector-size {}", *reading.sector_size_bytes);
+  if (reading.table == TableChoice::backup)
+    options += " --table backup";
+  if (reading.policy.old_backup == OldBackup::keep)
+    options += " --old-backup keep";
+  if (reading.policy.truncated == Truncated::allow)
+    options += " --truncated allow";
+  return options;
 }
 
 }  // namespace
@@ -59,9 +83,9 @@ void complain(std::string_view text)
   say("gptgrow: " + escaped(text) + '\n');
 }
 
-void complain(const std::exception& exception)
+void complain(const std::exception& exception, const CLI::App* command)
 {
-  say("gptgrow: " + explain(exception, spell) + '\n');
+  say("gptgrow: " + explain(exception, [&](const Hint& hint) { return spell(hint, command); }) + '\n');
 }
 
 void say(std::string_view text)
@@ -69,29 +93,16 @@ void say(std::string_view text)
   (void)std::fputs(for_terminal(text).c_str(), stderr);
 }
 
-std::string shell_word(const std::string& path)
+std::string repair_hint(const std::string& disk, const std::string& image, Reading reading)
 {
-  constexpr std::string_view plain = "+,-./0123456789:=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
-  if (path.find_first_not_of(plain) == path.npos)
-    return path;
-  const bool is_shown_as_it_is = escaped(path) == path;
-  std::string word = is_shown_as_it_is ? "'" : "$'";
-  for (const char c : path) {
-    if (c == '\'')
-      word += is_shown_as_it_is ? "'\\''" : "\\'";
-    else if (c == '\\' && !is_shown_as_it_is)
-      word += "\\\\";
-    else if (is_shown_as_it_is || (c >= 0x20 && c < 0x7f))
-      word += c;
-    else
-      word += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  return word + '\'';
+  reading.extend.reset();
+  return fmt::format("gptgrow repair {} --from {}{} shows how it would be mended\n", shell_word(disk),
+                     shell_word(image), options_of(reading));
 }
 
-std::string repair_hint(const std::string& disk, const std::string& image)
+std::string verify_command(const std::string& image, const std::string& target, const Reading& reading)
 {
-  return fmt::format("gptgrow repair {} --from {} shows how it would be mended\n", shell_word(disk), shell_word(image));
+  return fmt::format("gptgrow verify {} {}{}", shell_word(image), shell_word(target), options_of(reading));
 }
 
 void add_json_option(CLI::App& app, bool& json)

@@ -45,14 +45,14 @@ void say(std::string_view text);
 /// Writes a line to stderr, after the program's name. A newline in it is made visible.
 void complain(std::string_view text);
 
-/// The same with what was thrown, and the options that would help.
-void complain(const std::exception& exception);
+/// The same with what was thrown, and the options that would help: those that `command` has, where that is known.
+void complain(const std::exception& exception, const CLI::App* command = nullptr);
 
-/// `path` as a shell takes it, for a command that is shown.
-std::string shell_word(const std::string& path);
+/// The command that shows how `disk` would get the table of `image` back, which is read as `reading` says, to be pasted.
+std::string repair_hint(const std::string& disk, const std::string& image, Reading reading);
 
-/// The command that shows how `disk` would get the table of `image` back, to be pasted.
-std::string repair_hint(const std::string& disk, const std::string& image);
+/// The command that compares all of `target` with `image`, as `reading` says, to be pasted.
+std::string verify_command(const std::string& image, const std::string& target, const Reading& reading);
 
 // What these add sets its last argument, which must live as long as `app`.
 

@@ -26,7 +26,7 @@ Exit compare_disks(const CompareCommand& options)
     print(to_text(comparison, stdout_style()));
   // An extended partition is no damage.
   if (!options.json && !comparison.same() && !only_extended(comparison))
-    print('\n' + repair_hint(options.b, options.a));
+    print('\n' + repair_hint(options.b, options.a, options.sector_size.reading));
   return comparison.same() ? Exit::same : Exit::differs;
 }
 

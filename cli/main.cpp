@@ -26,7 +26,14 @@ Exit run_command(const std::vector<std::string>& words)
   add_extend(app, run);
   add_restore(app, run);
   add_verify(app, run);
-  return parse_arguments(app, words) ? run() : Exit::same;
+  if (!parse_arguments(app, words))
+    return Exit::same;
+  try {
+    return run();
+  } catch (const std::exception& e) {
+    complain(e, app.get_subcommands().front());
+    return Exit::trouble;
+  }
 }
 
 }  // namespace

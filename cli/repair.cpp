@@ -78,9 +78,11 @@ std::vector<SlotMove> parse_moves(const std::vector<std::string>& lists)
 
 RepairPlan plan(const RepairCommand& options, const Source& disk)
 {
-  const Reading& reading = options.reading.reading;
+  Reading reading = options.reading.reading;
   if (const auto* from = std::get_if<FromImage>(&options.mode))
     return plan_repair_from_image(disk, *open_source(from->image, reading.format), reading, from->slots, from->grown);
+  // What a disk itself is too short for cannot be allowed: it keeps the end from being moved there.
+  reading.policy.truncated = Truncated::allow;
   const auto* move = std::get_if<Move>(&options.mode);
   return plan_in_place(disk, reading, move ? move->moves : std::vector<SlotMove>());
 }
@@ -93,11 +95,23 @@ void show(const RepairCommand& options, const RepairPlan& plan)
     print(to_json(plan, options.disk, from));
     return;
   }
-  print(plan.writes.empty()
-            ? message("{}: nothing to repair\n", options.disk)
-            : message("{}: {} from {}:\n", options.disk, options.apply ? "repaired" : "would be repaired", from));
+  print(plan.writes.empty() ? message("{}: nothing to repair\n", options.disk)
+                            : message("{}: {} from {}:\n", options.disk,
+                                      options.apply ? "is being repaired" : "would be repaired", from));
   print(to_text(plan.changes, stdout_style()));
   print(overwritten_text(plan, options.disk, from, stdout_style()));
+}
+
+/// How all of DISK is compared with IMAGE as it was read. Where a partition ends as no option says, no command does it.
+std::string how_to_compare(const RepairCommand& options, const RepairPlan& plan, const std::string& image)
+{
+  if (!plan.kept_slots.empty() && !plan.extension)
+    return fmt::format("nothing compares it, as slot {} ends neither as in the image nor at the end of the disk",
+                       fmt::join(plan.kept_slots, ","));
+  Reading reading = options.reading.reading;
+  if (plan.extension)
+    reading.extend = SlotToExtend{plan.extension->slot};
+  return verify_command(image, options.disk, reading);
 }
 
 /// What was checked, what was not, and how to check it.
@@ -112,14 +126,14 @@ Exit conclude(const RepairCommand& options, const RepairPlan& plan, std::string_
   for (const Overwritten& each : plan.overwritten)
     bytes += each.range.size;
   const std::string& image = from_image->image;
-  if (bytes == 0)
-    complain(message("{}: {}; data was compared only where a table is or usually lies, and is that of {}; all of it: "
-                     "gptgrow verify {} {}",
-                     options.disk, done, image, image, options.disk));
-  else
-    complain(message("{}: {}; but {} bytes of data are not those of {}, where a table may have been written over them: "
-                     "they are listed, and not written; to see whether more differs: gptgrow verify {} {}",
-                     options.disk, done, bytes, image, image, options.disk));
+  const std::string words =
+      bytes == 0
+          ? message("{}: {}; data was compared only where a table is or usually lies, and is that of {}; all of it: ",
+                    options.disk, done, image)
+          : message("{}: {}; but {} bytes of data are not those of {}, where a table may have been written over them: "
+                    "they are listed, and not written; to see whether more differs: ",
+                    options.disk, done, bytes, image);
+  complain(words + how_to_compare(options, plan, image));
   return bytes == 0 ? Exit::same : Exit::differs;
 }
 
@@ -137,7 +151,7 @@ Exit take_back(const RepairCommand& options, const std::string& undo_path)
   const auto [disk, target] = open_in_place(options, Others::none);
   const std::vector<Write> writes = plan_undo(*disk, undo);
   for (const Write& write : writes)
-    print(message("{}: {} bytes {}-{}, {}\n", options.disk, target ? "put back" : "would put back", write.offset,
+    print(message("{}: {} bytes {}-{}, {}\n", options.disk, target ? "putting back" : "would put back", write.offset,
                   write.range().end() - 1, write.what));
   if (writes.empty()) {
     print(message("{}: nothing to undo\n", options.disk));

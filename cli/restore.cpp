@@ -146,14 +146,17 @@ std::string state_of_target(const RestoreCommand& options, const Restore& restor
 {
   const std::string& target = options.restore.target;
   const bool has_map = !options.restore.map_path.empty();
+  // What went through a pipe is gone, and cannot be gone on with.
+  const char* const anew = options.image.file == "-"
+                               ? "begins anew, when it is given the image from its first byte on"
+                               : "begins anew (with --map FILE, a restore can go on where it ended)";
   switch (restore.state()) {
   case Restore::State::untouched: return target + ": no byte was written";
   case Restore::State::wiping:
     return target + ": its old table may still be there, in part; the same command begins anew";
   case Restore::State::incomplete:
     return fmt::format("{} is incomplete and has no partition table; the same command {}", target,
-                       has_map ? "goes on from here"
-                               : "begins anew (with --map FILE, a restore can go on where it ended)");
+                       has_map ? "goes on from here" : anew);
   case Restore::State::writing_table: break;
   case Restore::State::complete: return target + ": all is written, and not verified";
   }
@@ -171,8 +174,8 @@ void say_what_was_not_done(const RestoreCommand& options, const Restore& restore
                     "itself; --free-space zero writes zeros there",
                     left->offset, left->end() - 1, target));
   if (options.no_verify && restore.earlier_bytes() != 0)
-    complain(fmt::format("note: {} bytes written by an earlier run were not checked; gptgrow verify {} {} does it",
-                         restore.earlier_bytes(), options.image.file, target));
+    complain(fmt::format("note: {} bytes written by an earlier run were not checked; {} does it",
+                         restore.earlier_bytes(), verify_command(options.image.file, target, options.image.reading)));
 }
 
 Exit write_disk(const RestoreCommand& options, Restore& restore)
@@ -226,7 +229,7 @@ Exit run_restore(RestoreCommand options)
     complain("note: " + note);
   say_what_was_not_done(options, restore);
   const Exit exit =
-      options.no_verify ? Exit::same : verify_restored(restore, options.image.file, options.restore.free_space);
+      options.no_verify ? Exit::same : verify_restored(restore, options.image, options.restore.free_space);
   if (const auto reason = restore.target().reread_partitions())
     complain("note: " + *reason);
   if (const auto& extension = restore.disk().extension(); extension && exit == Exit::same)

@@ -24,13 +24,14 @@ struct VerifyCommand {
   bool json = false;
 };
 
-/// An extended partition is no damage.
+/// An extended partition is no damage. What is read once cannot be repaired from.
 std::string what_then(const VerifyCommand& options, const Verification& result)
 {
   const auto extended = result.comparison ? only_extended(*result.comparison) : std::nullopt;
-  return extended ? fmt::format("(--extend {} compares it with {} as it is extended)\n", *extended,
-                                escaped(options.disk.file))
-                  : repair_hint(options.target, options.disk.file);
+  if (extended)
+    return fmt::format("(--extend {} compares it with {} as it is extended)\n", *extended, escaped(options.disk.file));
+  return is_stream(options.disk.file) ? "(unpacked to a file, the image can be repaired from: gptgrow repair)\n"
+                                      : repair_hint(options.target, options.disk.file, options.disk.reading);
 }
 
 Exit run_verify(const VerifyCommand& options)

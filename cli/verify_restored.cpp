@@ -28,7 +28,7 @@ void withdraw_table(Restore& restore)
 
 }  // namespace
 
-Exit verify_restored(Restore& restore, const std::string& image, FreeSpace free_space)
+Exit verify_restored(Restore& restore, const DiskOptions& image, FreeSpace free_space)
 {
   const std::string& target = restore.target().name();
   if (!same_medium(FileSource(target), restore.target()))
@@ -45,8 +45,8 @@ Exit verify_restored(Restore& restore, const std::string& image, FreeSpace free_
     }
   }();
   if (result.stopped) {
-    complain(fmt::format("stopped: {} is restored, but not wholly verified; gptgrow verify {} {} does it", target,
-                         image, target));
+    complain(fmt::format("stopped: {} is restored, but not wholly verified; {} does it", target,
+                         verify_command(image.file, target, image.reading)));
     return Exit::trouble;
   }
   try {

@@ -68,7 +68,8 @@ template <typename... Args>
   throw Error(message<Args...>(format, std::forward<Args>(args)...), {std::move(hint)});
 }
 
-/// What to tell of an exception: safe on a terminal, with its hints, each option as `spell` writes it.
+/// What to tell of an exception: safe on a terminal, with its hints, each option as `spell` writes it; left out where that is
+/// empty.
 template <typename Spell>
 std::string explain(const std::exception& exception, Spell spell)
 {
@@ -77,7 +78,8 @@ std::string explain(const std::exception& exception, Spell spell)
     return escaped(exception.what());
   std::string text = error->what();
   for (const Hint& hint : error->hints())
-    text += "; " + spell(hint) + ' ' + hint.effect;
+    if (const std::string option = spell(hint); !option.empty())
+      text += "; " + option + ' ' + hint.effect;
   return text;
 }
 

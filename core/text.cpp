@@ -183,4 +183,27 @@ std::string escaped_lines(std::string_view text)
   return escape(text, true);
 }
 
+std::string shell_word(const std::string& path)
+{
+  // As a word that begins with a dash, it would be an option; alone, it is standard input.
+  if (path.size() > 1 && path.front() == '-')
+    return shell_word("./" + path);
+  constexpr std::string_view plain = "+,-./0123456789:=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+  if (!path.empty() && path.find_first_not_of(plain) == path.npos)
+    return path;
+  const bool is_shown_as_it_is = escaped(path) == path;
+  std::string word = is_shown_as_it_is ? "'" : "$'";
+  for (const char c : path) {
+    if (c == '\'')
+      word += is_shown_as_it_is ? "'\\''" : "\\'";
+    else if (c == '\\' && !is_shown_as_it_is)
+      word += "\\\\";
+    else if (is_shown_as_it_is || (c >= 0x20 && c < 0x7f))
+      word += c;
+    else
+      word += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return word + '\'';
+}
+
 }  // namespace gptgrow

@@ -30,4 +30,7 @@ std::string escaped(std::string_view text);
 /// The same for text of several lines: newlines stay.
 std::string escaped_lines(std::string_view text);
 
+/// `path` as one word of a shell, for a command that is shown: plain where it can be, and always safe on a terminal.
+std::string shell_word(const std::string& path);
+
 }  // namespace gptgrow

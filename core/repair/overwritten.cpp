@@ -68,6 +68,12 @@ std::uint32_t slot_at(const std::vector<Entry>& entries, ByteRange unit, std::ui
   return 0;
 }
 
+bool is_in_file(const Source& image, ByteRange unit)
+{
+  const auto file = image.file_range(unit);
+  return file && file->offset == unit.offset;
+}
+
 std::string place_name(std::uint32_t slot, std::span<const std::byte> image)
 {
   if (slot != 0)
@@ -95,7 +101,7 @@ std::vector<Overwritten> overwritten(const Source& disk, const FoundTables& tabl
     if (!result.empty() && result.back().range.end() == at && result.back().where == where)
       result.back().range.size += unit.size;
     else
-      result.push_back({unit, slot, std::move(where)});
+      result.push_back({unit, slot, std::move(where), is_in_file(served.image(), unit)});
   }
   return result;
 }

@@ -9,8 +9,9 @@ namespace gptgrow {
 /// Bytes of a disk that are not the image's, where a table is or may have been. Whole units of 512 bytes.
 struct Overwritten {
   ByteRange range;
-  std::uint32_t slot = 0;  // of the image's partition that they belong to; 0: of none
-  std::string where;       // "slot 1", "an Apple partition map", "data in no partition"
+  std::uint32_t slot = 0;   // of the image's partition that they belong to; 0: of none
+  std::string where;        // "slot 1", "an Apple partition map", "data in no partition"
+  bool is_in_file = false;  // the image is a file or device that has its bytes there at the same offset
 };
 
 /// Compares `disk`, which holds `tables`, with what `served` has of its image there: at the headers and arrays that

@@ -37,6 +37,19 @@ RepairPlan plan_writes(const Source& disk, const Source& image, const FoundTable
   return plan_of(disk, gpt, std::move(writes));
 }
 
+/// The extension of the image that has the same array, where there is one.
+std::optional<Extension> as_extended(const Source& disk, const Source& image, Reading reading, const Gpt& gpt,
+                                     std::uint32_t slot)
+{
+  reading.extend = SlotToExtend{slot};
+  try {
+    const Disk extended(borrowed(image), size_of(disk), reading);
+    return std::ranges::equal(extended.array(), gpt.array()) ? extended.extension() : std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const Reading& reading,
@@ -67,9 +80,14 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
     if (is_replaced(replaced_slots, each))
       warnings.push_back(describe(each));
   std::erase_if(kept, [&](const Grown& each) { return is_replaced(replaced_slots, each); });
+  std::vector<std::uint32_t> kept_slots;
+  std::optional<Extension> extension;
   if (grown == GrownSlots::keep && !kept.empty()) {
+    for (const Grown& each : kept)
+      kept_slots.push_back(each.in_image.slot);
     keep_grown(disk, gpt, served.layout().primary, kept, entries);
     entries = used_entries(gpt.array(), gpt.entry_size_bytes);
+    extension = as_extended(disk, image, reading, gpt, kept_slots.front());
   }
   check_same_partitions(disk, found, image.name(), entries, replaced_slots);
   check_nothing_lost(disk, tables, entries, replaced_slots);
@@ -77,6 +95,8 @@ RepairPlan plan_repair_from_image(const Source& disk, const Source& image, const
                        [&](const Entry& entry) { return !contains(replaced_slots, entry.slot); });
   RepairPlan plan = plan_writes(disk, served.image(), tables, std::move(gpt), entries);
   plan.overwritten = overwritten(disk, tables, served);
+  plan.kept_slots = std::move(kept_slots);
+  plan.extension = extension;
   plan.warnings = std::move(warnings);
   return plan;
 }

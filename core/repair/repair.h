@@ -31,9 +31,10 @@ struct RepairPlan {
   std::uint32_t sector_size_bytes = 0;
   std::vector<Write> writes;    // in the order in which they are done, a place perhaps twice; empty: nothing to do
   std::vector<Change> changes;  // the same, named
-  std::vector<Overwritten> overwritten;  // data that is not the image's where a table may have been; it is not written
-  std::optional<Extension> extension;    // of a partition, where that was asked for
-  std::vector<std::string> warnings;     // a sentence each, without the disk's name
+  std::vector<Overwritten> overwritten;   // data that is not the image's where a table may have been; it is not written
+  std::vector<std::uint32_t> kept_slots;  // whose partitions keep the disk's end
+  std::optional<Extension> extension;     // of a partition, where that was asked for, or where it is all that is kept
+  std::vector<std::string> warnings;      // a sentence each, without the disk's name
 };
 
 /// What becomes of a partition that is the image's, but ends further out on the disk.

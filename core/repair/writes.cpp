@@ -52,6 +52,7 @@ RepairPlan plan_of(const Source& disk, const Gpt& gpt, Writes writes)
           .writes = writes.take(),
           .changes = changes(disk, gpt),
           .overwritten = {},
+          .kept_slots = {},
           .extension = {},
           .warnings = {}};
 }

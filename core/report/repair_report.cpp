@@ -24,11 +24,15 @@ std::string overwritten_text(const RepairPlan& plan, const std::string& disk, co
     const Overwritten& each = plan.overwritten[i];
     out += fmt::format("  bytes {}-{}: {} bytes of {}, {}\n", each.range.offset, each.range.end() - 1, each.range.size,
                        each.where, emphasize(style, Emphasis::bad, "not as in " + from));
-    out += fmt::format("    dd if={} of={} bs={} skip={} seek={} count={} conv=notrunc,fsync\n", from, disk, kUnitBytes,
-                       each.range.offset / kUnitBytes, each.range.offset / kUnitBytes, each.range.size / kUnitBytes);
+    if (each.is_in_file)
+      out += fmt::format("    dd if={} of={} bs={} skip={} seek={} count={} conv=notrunc,fsync\n", shell_word(from),
+                         shell_word(disk), kUnitBytes, each.range.offset / kUnitBytes, each.range.offset / kUnitBytes,
+                         each.range.size / kUnitBytes);
   }
   if (plan.overwritten.size() > listed)
     out += fmt::format("  and {} more places\n", plan.overwritten.size() - listed);
+  if (!plan.overwritten.front().is_in_file)
+    out += "  to bring them back: make a raw image of it first (qemu-img convert -O raw, or nbdcopy), and name that\n";
   return out;
 }
 

@@ -7,8 +7,8 @@
 
 namespace gptgrow {
 
-/// Data that the repair leaves, place by place, and how to copy it from the image at `from`. Empty when there is none.
-/// Ends with a newline.
+/// Data that the repair leaves, place by place, and how to copy it from the image at `from`; where that is no raw file, what to
+/// make of it first. Empty when there is none. Ends with a newline.
 std::string overwritten_text(const RepairPlan& plan, const std::string& disk, const std::string& from,
                              const TextStyle& style);
 

@@ -34,6 +34,38 @@ rm -f ./*.undo
 status 0 "$gptgrow" repair disk.raw --from image.raw --slot 3 --apply
 status 0 "$gptgrow" compare image.raw disk.raw
 
+# What is said to compare all of it does, or nothing is said to.
+compares() {
+  grep -o 'gptgrow verify.*' err | sed "s|^gptgrow|'$gptgrow'|" >commands
+  [ "$(cat commands)" = "'$gptgrow' verify image.raw disk.raw $1" ] || { cat err >&2; fail "not said: $1"; }
+  status 0 bash commands
+}
+kept() {
+  grown "$1" disk.raw 8G
+  status 0 "$gptgrow" extend disk.raw 3 --apply --save-undo undo-extend
+  head -c 440 /dev/urandom | dd of=disk.raw conv=notrunc status=none
+  rm -f ./*.undo undo-extend
+}
+kept image.raw
+status 0 "$gptgrow" repair disk.raw --from image.raw --keep-grown --apply
+compares "--extend 3"
+cp image.raw whole.raw
+printf '\xff' | dd of=image.raw bs=1 seek=568 conv=notrunc status=none
+kept whole.raw
+status 0 "$gptgrow" repair disk.raw --from image.raw --keep-grown --table backup --sector-size 512 --apply
+compares "--extend 3 --sector-size 512 --table backup"
+mv whole.raw image.raw
+kept image.raw
+sgdisk --move-second-header disk.raw >/dev/null
+start=$(sgdisk --info=3 disk.raw | sed -n 's/First sector: \([0-9]*\).*/\1/p')
+kind=$(sgdisk --info=3 disk.raw | sed -n 's/Partition GUID code: \([0-9A-F-]*\).*/\1/p')
+id=$(sgdisk --info=3 disk.raw | sed -n 's/Partition unique GUID: \([0-9A-F-]*\).*/\1/p')
+sgdisk --delete=3 --set-alignment=1 -n "3:$start:15000000" -t "3:$kind" -u "3:$id" disk.raw >/dev/null
+rm -f ./*.undo
+status 0 "$gptgrow" repair disk.raw --from image.raw --keep-grown --apply
+says err "nothing compares it, as slot 3 ends neither as in the image nor at the end of the disk"
+! grep -q "gptgrow verify" err || fail "a command is offered that finds a difference"
+
 # Over another partition of the image, the end cannot be kept.
 truncate -s 2M small.raw
 one=11111111-1111-1111-1111-111111111111

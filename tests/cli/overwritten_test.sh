@@ -25,14 +25,15 @@ damaged() {
   ! cmp -s -n 17408 -i 1024 "$1" disk.raw || fail "parted left $1 as it was"
 }
 
-# mended IMAGE: what repair says to do brings the bytes back
+# mended IMAGE: what repair says to do brings the bytes back; IMAGE is quoted where a shell wants that
 mended() {
   grep -o 'dd if=.*' shown >commands
   [ -s commands ] || fail "no command is shown"
   bash -e commands 2>dd.log || { cat dd.log >&2; fail "a command that is shown does not work"; }
   status 0 "$gptgrow" repair disk.raw --from "$1"
   says err "data was compared only where a table is or usually lies"
-  says err "gptgrow verify $1 disk.raw"
+  grep -o 'gptgrow verify.*' err | sed "s|^gptgrow|'$gptgrow'|" >commands
+  bash -e commands >dd.log || { cat commands dd.log >&2; fail "the command that compares all does not"; }
   cmp -n 1000000 -i 1024 "$1" disk.raw || fail "not the image's bytes"
 }
 
@@ -59,6 +60,29 @@ rm -f ./*.undo
 status 1 "$gptgrow" repair disk.raw --from small.raw --apply
 says err "the table is as it should be; but"
 mended small.raw
+
+# A name with a space is one word of each command.
+damaged small.raw
+mv small.raw 'a b.raw'
+rm -f ./*.undo
+status 1 "$gptgrow" repair disk.raw --from 'a b.raw' --apply
+cp out shown
+says err "gptgrow verify 'a b.raw' disk.raw"
+mended 'a b.raw'
+mv 'a b.raw' small.raw
+
+# The bytes of a container are not those of the disk in it: nobody is told to copy them.
+qemu-img convert -O qcow2 small.raw small.qcow2
+damaged small.raw
+rm -f ./*.undo
+status 1 "$gptgrow" repair disk.raw --from small.qcow2 --apply
+! grep -q "dd if=" out || { cat out >&2; fail "a container would be copied into a partition"; }
+says out "of slot 1, not as in small.qcow2"
+says out "make a raw image of it first (qemu-img convert -O raw"
+qemu-img convert -O raw small.qcow2 raw.raw
+status 1 "$gptgrow" repair disk.raw --from raw.raw
+cp out shown
+mended raw.raw
 
 damaged hybrid.raw
 rm -f ./*.undo

@@ -39,6 +39,12 @@ cp image.raw disk.raw
 for at in 568 2096696; do printf '\xff' | dd of=disk.raw bs=1 seek="$at" conv=notrunc status=none; done
 refused "there is no valid backup either" --from image.raw
 
+# A disk that is too short for its own partitions: no option would help.
+cp image.raw disk.raw
+truncate -s 1M disk.raw
+refused "is too small: slot 6 ends at LBA 3071" --relocate
+! grep -q -- "--truncated" err || fail "an option is offered that does not help"
+
 # The image itself, under every name
 cp image.raw disk.raw
 refused "is the image itself" --from disk.raw

@@ -65,6 +65,10 @@ class Case:
         if found != self.old.read_bytes():
             assert not valid_guid(found, 1) and not valid_guid(found, SIZE // S - 1), f"{what}: a valid table"
             assert "no partition table" in done.stderr, (what, done.stderr)
+            # With a pipe, a map is refused.
+            is_pipe = "-" in done.args
+            assert ("with --map FILE" in done.stderr) != is_pipe, (what, done.stderr)
+            assert ("begins anew, when it is given the image from its first byte on" in done.stderr) == is_pipe, (what, done.stderr)
         for text in said:
             assert text in done.stderr, (what, text, done.stderr)
 

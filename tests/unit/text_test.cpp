@@ -87,3 +87,27 @@ TEST_CASE("What is put into a refusal stays on its line, and each front end spel
   }
   CHECK(explain(std::runtime_error(path), spell) == R"(a\x0ab\x1b)");
 }
+
+TEST_CASE("A hint at an option that a front end has not is left out")
+{
+  const auto spell = [](const Hint& hint) { return hint.key == "undo" ? "--undo " + hint.value : ""; };
+  const Error error("damaged", {{"table", "backup", "would take it"}, {"undo", "FILE", "takes it back"}});
+  CHECK(explain(error, spell) == "damaged; --undo FILE takes it back");
+}
+
+TEST_CASE("A name in a command is one word of it, whatever it is")
+{
+  const auto [name, word] = GENERATE(table<std::string, std::string>({
+      {"/dev/sdb", "/dev/sdb"},
+      {"", "''"},
+      {"a b.raw", "'a b.raw'"},
+      {"it's", R"('it'\''s')"},
+      {"$(reboot);&|<>*?~#!`\"\\", R"('$(reboot);&|<>*?~#!`"\')"},
+      {"a\x1b'\\\n", R"($'a\x1b\'\\\x0a')"},
+      {"nbd+unix:///a?socket=/s", "'nbd+unix:///a?socket=/s'"},
+      {"--apply", "./--apply"},
+      {"-a b", "'./-a b'"},
+      {"-", "-"},
+  }));
+  CHECK(shell_word(name) == word);
+}
