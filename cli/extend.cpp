@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace gptgrow {
@@ -27,7 +28,8 @@ std::string headline(const ExtendCommand& options, const RepairPlan& plan)
   const Extension& extension = *plan.extension;
   if (extension.before != extension.after)
     return message("{}: slot {} {} from LBA {} to {}, {} more:\n", options.disk, extension.slot,
-                   options.apply ? "extended" : "would be extended", extension.before.value, extension.after.value,
+                   options.apply ? "is being extended" : "would be extended", extension.before.value,
+                   extension.after.value,
                    format_size((extension.after.value - extension.before.value) * plan.sector_size_bytes));
   const std::string already = message("{}: slot {} ends at LBA {} already, as far as it can", options.disk,
                                       extension.slot, extension.before.value);
@@ -38,6 +40,24 @@ SlotContents contents(const Source& disk, const RepairPlan& plan)
 {
   const auto* file = dynamic_cast<const FileSource*>(&disk);
   return file ? contents_of_slot(*file, *plan.extension, plan.sector_size_bytes) : SlotContents{};
+}
+
+/// An array that does not run would not be found by its members any more.
+void check_not_hidden(const ExtendCommand& options, const DeviceTarget& target, const Extension& extension,
+                      const SlotContents& inside)
+{
+  const auto is_running = [&](const KernelPartition& partition) {
+    return partition.number == extension.slot && is_part_of_device(partition);
+  };
+  if (inside.growing.hides &&
+      !(target.has_partitions_in_use() && std::ranges::any_of(kernel_partitions(target), is_running)))
+    refuse("{}: {}; nothing that runs has it now: nothing is written", options.disk, in_words(extension.slot, inside));
+}
+
+std::string how_long_it_can_be_put_back(const DeviceTarget& target, std::uint32_t slot)
+{
+  return fmt::format("it can be put back until slot {} is grown{}", slot,
+                     target.has_partitions_in_use() ? ", and only while nothing of the disk is mounted or in use" : "");
 }
 
 /// Also where there was nothing to write: an earlier run may have been cut off before it told the kernel.
@@ -58,6 +78,8 @@ Exit run_extend(const ExtendCommand& options)
   if (target && target->has_partitions_in_use())
     check_kernel_agrees(*disk, kernel_partitions(*target), plan);
   const SlotContents inside = contents(*disk, plan);
+  if (target)
+    check_not_hidden(options, *target, *plan.extension, inside);
   if (options.json)
     print(to_json(plan, options.disk, {inside.type, inside.growing.command, inside.growing.remark}));
   else
@@ -71,8 +93,8 @@ Exit run_extend(const ExtendCommand& options)
   if (target)
     tell_kernel(*target, plan);
   if (!plan.writes.empty())
-    complain(target ? message("{}: the table is written, and read back; it can be put back until slot {} is grown",
-                              options.disk, plan.extension->slot)
+    complain(target ? message("{}: the table is written, and read back; {}", options.disk,
+                              how_long_it_can_be_put_back(*target, plan.extension->slot))
                     : "nothing is written; --apply writes");
   if (!options.json)
     print(escaped(in_words(plan.extension->slot, inside)) + '\n');

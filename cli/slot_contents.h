@@ -9,11 +9,12 @@
 namespace gptgrow {
 
 struct SlotContents {
-  std::string type;  // as libblkid calls it; empty: not known
-  Growing growing;   // to be pasted into a shell
+  std::string type;     // as libblkid calls it; empty: not known
+  std::string version;  // of its format; may be empty
+  Growing growing;      // to be pasted into a shell
 };
 
-/// Of the partition as it was before it was extended.
+/// Of the partition as it was before it was extended, or is.
 SlotContents contents_of_slot(const FileSource& disk, const Extension& extension, std::uint32_t sector_size_bytes);
 
 /// "slot 3 holds ext4; to grow it: resize2fs /dev/sda3 (mounted or not)"

@@ -52,8 +52,8 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
 {
   const Probe probe = make_probe(fd, range);
   blkid_probe_enable_superblocks(probe.get(), 1);
-  blkid_probe_set_superblocks_flags(probe.get(),
-                                    BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM);
+  blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_VERSION |
+                                                     BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM);
   std::vector<Signature> result;
   while (result.size() < kMaxSignatures && blkid_do_probe(probe.get()) == 0) {
     const char* offset = nullptr;
@@ -62,7 +62,10 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
         blkid_probe_lookup_value(probe.get(), "SBMAGIC", nullptr, &size) != 0 || size == 0)
       continue;
     const std::uint64_t place = std::strtoull(offset, nullptr, 10);
-    result.push_back({{range.offset + place, size}, value_of(probe.get(), "TYPE"), value_of(probe.get(), "LABEL")});
+    result.push_back({{range.offset + place, size},
+                      value_of(probe.get(), "TYPE"),
+                      value_of(probe.get(), "LABEL"),
+                      value_of(probe.get(), "VERSION")});
     if (blkid_probe_hide_range(probe.get(), place, size) != 0 || blkid_probe_step_back(probe.get()) != 0)
       break;
   }
@@ -71,10 +74,16 @@ std::vector<Signature> signatures_in(int fd, ByteRange range)
 
 }  // namespace
 
-std::string type_in(const FileSource& disk, ByteRange range)
+Inside what_is_in(const FileSource& disk, ByteRange range, ByteRange longer)
 {
   const std::vector<Signature> found = signatures_in(disk.fd(), range);
-  return found.empty() ? "" : found.front().type;
+  if (found.empty())
+    return {};
+  const Signature& first = found.front();
+  const std::vector<Signature> later = range == longer ? found : signatures_in(disk.fd(), longer);
+  const bool is_still_found = std::ranges::any_of(
+      later, [&](const Signature& other) { return other.type == first.type && other.range == first.range; });
+  return {first.type, first.version, !is_still_found};
 }
 
 Contents contents_of(const FileSource& disk, std::uint32_t sector_size_bytes)

@@ -13,8 +13,9 @@ namespace gptgrow {
 /// The bytes by which a file system, RAID, LVM or swap space is recognized.
 struct Signature {
   ByteRange range;
-  std::string type;   // "ext4", "linux_raid_member"
-  std::string label;  // safe on a terminal; may be empty
+  std::string type;     // "ext4", "linux_raid_member"
+  std::string label;    // safe on a terminal; may be empty
+  std::string version;  // of its format, "1.0"; may be empty
 };
 
 struct PresentPartition {
@@ -31,8 +32,15 @@ struct Contents {
   std::vector<Signature> signatures;         // on the disk as a whole, then in each partition; no partition tables
 };
 
-/// What `range` of a disk holds, as libblkid calls it: "ext4", "LVM2_member"; empty: nothing that it knows.
-std::string type_in(const FileSource& disk, ByteRange range);
+/// What a partition holds, as libblkid calls it.
+struct Inside {
+  std::string type;                // "ext4", "LVM2_member"; empty: nothing that it knows
+  std::string version;             // of its format; may be empty
+  bool is_found_from_end = false;  // not any more, where the partition is longer
+};
+
+/// `range` of a disk is the partition, `longer` what it becomes, or has become; they begin at the same byte.
+Inside what_is_in(const FileSource& disk, ByteRange range, ByteRange longer);
 
 /// `sector_size_bytes` is for a file; a device has its own. Damage and hostile bytes are no error: what libblkid does not
 /// know is not listed. Failed system calls are std::system_error.

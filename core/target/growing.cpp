@@ -18,6 +18,7 @@ struct Known {
 
 constexpr const char kFat[] =
     "the length of its allocation table is fixed when it is made; copy the files to a new one";
+constexpr const char kMdMember[] = "linux_raid_member";
 constexpr const char kReadOnly[] = "it is read-only, and as long as what is in it";
 
 constexpr Known kKnown[] = {
@@ -35,7 +36,7 @@ constexpr Known kKnown[] = {
     {"LVM2_member", "pvresize {0}", "then lvextend, and the file system of the volume"},
     {"crypto_LUKS", "cryptsetup resize NAME",
      "while it is open as NAME, or when it is opened next; then what is in it"},
-    {"linux_raid_member", "mdadm --grow ARRAY --size=max", "when all members are longer; then what is in it"},
+    {kMdMember, "mdadm --grow ARRAY --size=max", "when all members are longer; then what is in it"},
     {"zfs_member", "zpool online -e POOL {0}", "while the pool is imported"},
     {"swap", "swapoff {0} && mkswap {0} && swapon {0}", "mkswap gives it a new UUID, unless told the old one by -U"},
     {"vfat", "", kFat},
@@ -45,12 +46,34 @@ constexpr Known kKnown[] = {
     {"erofs", "", kReadOnly},
 };
 
+// What is known by its end, as metadata 0.90 and 1.0 of md is.
+constexpr Known kKnownFromEnd[] = {
+    {kMdMember, "mdadm --grow ARRAY --size=max",
+     "at once, while the array runs, without a bitmap (mdadm --grow ARRAY --bitmap=none); or make it anew with 1.2"},
+    {"drbd", "drbdadm resize RESOURCE", "at once, while it is up on both sides"},
+};
+
+constexpr const char kHides[] =
+    "its superblock is at the end of the partition, and is not found any more once that is longer";
+
+Growing growing_from_end(const std::string& type)
+{
+  const auto known = std::ranges::find(kKnownFromEnd, type, &Known::type);
+  if (known == std::end(kKnownFromEnd))
+    return {"", kHides, true};
+  return {known->command, fmt::format("{}: {}", known->remark, kHides), true};
+}
+
 }  // namespace
 
-Growing growing(const std::string& type, const std::string& device, const std::string& mount_point)
+Growing growing(const std::string& type, const std::string& device, const std::string& mount_point,
+                bool is_found_from_end)
 {
   const auto known = std::ranges::find(kKnown, type, &Known::type);
-  if (known == std::end(kKnown))
+  const bool is_known = known != std::end(kKnown);
+  if (is_found_from_end && (!is_known || type == kMdMember))
+    return growing_from_end(type);
+  if (!is_known)
     return {"", type.empty() ? "nothing in it is recognized" : "no command is known"};
   return {fmt::format(fmt::runtime(known->command), device.empty() ? "DEVICE" : device,
                       mount_point.empty() ? "MOUNTPOINT" : mount_point),

@@ -31,6 +31,7 @@ dd if="$device" of=/dev/null bs=64k count=1 status=none
 head -c $((2014 * 512)) /dev/zero | tr '\0' x | dd of="${device}p1" bs=512 conv=fsync status=none
 status 0 "$gptgrow" extend "$device" last --apply --save-undo undo
 says out "slot 7 holds ext4; to grow it: resize2fs ${device}p7 (mounted or not)"
+says err "it can be put back until slot 7 is grown, and only while nothing of the disk is mounted or in use"
 ! grep -q note: err || fail "the kernel was not told: $(cat err)"
 [ "$(cat "/sys/class/block/${device##*/}p7/size")" = $(((96 * 2048 - 34) / 8 * 8 - 40960)) ] || fail "the kernel's size"
 [ "$(cat "/sys/class/block/${device##*/}p3/size")" = 38912 ] || fail "another partition changed"

@@ -13,11 +13,21 @@ says err "nothing is written; --apply writes"
 status 1 "$gptgrow" extend disk.raw 6 --json
 "$tests/cli/validate.py" "$tests/../cli/schema/extend.json" out
 status 0 "$gptgrow" extend disk.raw 6 --apply --save-undo undo
-says out "slot 6 extended from LBA 3071 to 8151"
+says out "slot 6 is being extended from LBA 3071 to 8151"
 says err "it can be put back until slot 6 is grown"
 sgdisk --verify disk.raw | grep -q "No problems found" || fail "sgdisk finds problems"
 status 0 "$gptgrow" extend disk.raw last --apply
 says out "slot 6 ends at LBA 8151 already"
+
+# Nothing is called done that was not.
+grown image.raw other.raw 4M
+for command in "extend other.raw 6" "repair other.raw --relocate"; do
+  # shellcheck disable=SC2086
+  status 2 "$gptgrow" $command --apply --save-undo undo
+  says err "undo: exists; an undo file is never overwritten; nothing is written"
+  ! grep -qE "(extended|repaired) from" out || grep -qE "is being (extended|repaired) from" out || fail "$command says: $(cat out)"
+done
+cmp -n 2097152 other.raw image.raw || fail "something is written"
 
 # The same disk, restored; and known for what it is.
 status 0 "$gptgrow" restore image.raw restored.raw --size 4M --extend last --yes
@@ -73,6 +83,10 @@ status 0 "$gptgrow" repair relocated.raw --relocate --apply
 status 0 "$gptgrow" extend relocated.raw last --apply
 status 0 "$gptgrow" extend copy.raw last --apply
 cmp copy.raw relocated.raw || fail "a damaged primary: not the disk that is repaired first, and extended then"
+# What extend is not sure of, repair is told; extend has no such option.
+image two-backups-foreign-alone-512
+status 2 "$gptgrow" extend two-backups-foreign-alone-512.raw last
+says err "; first, repair --relocate --table backup would take it"
 rm -f ./*.undo
 [ "$(ls ./*.undo 2>/dev/null)" = "" ] || fail "an undo file of nothing"
 
@@ -87,6 +101,47 @@ holds() {
   rm fs.raw made.raw
 }
 made() { truncate -s 126M made.raw; "$@" made.raw >/dev/null 2>&1; }
+member() {
+  python3 - "$1" <<'PYTHON'
+import struct, sys
+size = 126 << 20
+with open("made.raw", "wb") as file:
+    file.truncate(size)
+    if sys.argv[1] == "0.90":
+        file.seek((size & ~0xffff) - 0x10000)
+        file.write(struct.pack("<IIII", 0xa92b4efc, 0, 90, 3))
+    else:
+        offset = {"1.0": size // 512 - 16 & ~7, "1.2": 8}[sys.argv[1]]
+        data = 0 if sys.argv[1] == "1.0" else 2048
+        block = bytearray(260)
+        struct.pack_into("<II16x16s7s", block, 0, 0xa92b4efc, 1, bytes(range(16)), b"md-name")
+        struct.pack_into("<IIQII", block, 72, 1, 0, size // 512 - 4096, 0, 2)
+        struct.pack_into("<QQQ", block, 128, data, size // 512 - 4096, offset)
+        struct.pack_into("<I", block, 220, 2)
+        struct.pack_into("<HH", block, 256, 0, 1)
+        total = sum(struct.unpack("<65I", block))
+        struct.pack_into("<I", block, 216, (total & 0xffffffff) + (total >> 32) & 0xffffffff)
+        file.seek(offset * 512)
+        file.write(block)
+PYTHON
+}
+# What would not be found any more is said before, and not made so while no array runs.
+for version in 1.0 0.90.3; do
+  member "${version%.3}"
+  cp made.raw member.raw
+  holds "linux_raid_member $version; to grow it: mdadm --grow ARRAY --size=max (at once, while the array runs"
+  says out "its superblock is at the end of the partition, and is not found any more once that is longer"
+  truncate -s 140M fs.raw
+  sgdisk --zap-all -n "1:2048:+126M" fs.raw >/dev/null
+  dd if=member.raw of=fs.raw bs=1M seek=1 conv=notrunc,sparse status=none
+  truncate -s 150M fs.raw
+  cp fs.raw before.raw
+  refused 1 fs.raw "slot 1 holds linux_raid_member $version"
+  says err "nothing that runs has it now: nothing is written"
+  rm fs.raw member.raw
+done
+member 1.2
+holds "linux_raid_member; to grow it: mdadm --grow ARRAY --size=max (when all members are longer"
 made mkfs.ext4 -q && holds "ext4; to grow it: resize2fs DEVICE (mounted or not)"
 made mkfs.xfs -q && holds "xfs; to grow it: xfs_growfs MOUNTPOINT (while it is mounted)"
 made mkfs.vfat && holds "vfat, which is not grown: the length of its allocation table is fixed"

@@ -33,3 +33,21 @@ TEST_CASE("A name that is not known is a word in capitals")
   CHECK(growing("xfs", "/dev/sdb3", "").command == "xfs_growfs MOUNTPOINT");
   CHECK(growing("xfs", "", "/{0}{1}").command == "xfs_growfs /{0}{1}");
 }
+
+TEST_CASE("What is found from the end of a partition is hidden when that becomes longer, and its remark says so")
+{
+  const auto from_end = [](const char* type) { return growing(type, "/dev/sdb3", "/srv", true); };
+  CHECK(from_end("linux_raid_member").command == "mdadm --grow ARRAY --size=max");
+  CHECK_THAT(from_end("linux_raid_member").remark, ContainsSubstring("at once, while the array runs"));
+  CHECK(from_end("drbd").command == "drbdadm resize RESOURCE");
+  CHECK(from_end("isw_raid_member").command.empty());
+  for (const char* type : {"linux_raid_member", "drbd", "isw_raid_member"}) {
+    CHECK(from_end(type).hides);
+    CHECK_THAT(from_end(type).remark, ContainsSubstring("is not found any more"));
+  }
+  // Metadata 1.1 and 1.2, and what has copies at both ends.
+  CHECK_FALSE(growing("linux_raid_member", "", "").hides);
+  CHECK_FALSE(from_end("ext4").hides);
+  CHECK_FALSE(from_end("zfs_member").hides);
+  CHECK(from_end("ext4").command == "resize2fs /dev/sdb3");
+}
