@@ -87,8 +87,8 @@ TEST_CASE("Signatures that touch the free space are wiped, and no others")
 {
   const Disk disk = grown();
   const ByteRange free = disk.layout().free_space;
-  const Signature inside{{free.offset + 1024, 8}, "ext4", ""}, at_edge{{free.offset - 4, 8}, "LVM2_member", ""},
-      in_data{{free.offset - 8, 8}, "xfs", ""}, in_table{{free.end(), 8}, "swap", ""};
+  const Signature inside{{free.offset + 1024, 8}, "ext4", "", ""}, at_edge{{free.offset - 4, 8}, "LVM2_member", "", ""},
+      in_data{{free.offset - 8, 8}, "xfs", "", ""}, in_table{{free.end(), 8}, "swap", "", ""};
   const RestorePlan plan = plan_restore(disk, {true, {}, {inside, at_edge, in_data, in_table}}, FreeSpace::discard);
   REQUIRE(plan.stale_signatures.size() == 2);
   CHECK(plan.stale_signatures[0].type == "ext4");
