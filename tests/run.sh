@@ -95,12 +95,12 @@ packages() {
 # Branches of the core: a condition that was true, one that was false, a case. What the compiler adds for exceptions is none.
 # Each program counts into one file while it runs, whoever runs it: what is killed has counted, too.
 coverage() {
-  local counted=build/coverage/counted status=0 objects=() object summary
+  local counted=build/coverage/counted status=0 objects=(build/coverage/cli/gptgrow) object summary
   tests/install.sh coverage && build coverage || return 1
   rm -rf "$counted"
   mkdir -m 1777 "$counted"
   (umask 0 && ctest --test-dir build/coverage --output-on-failure --parallel "$jobs") || status=1
-  for object in build/coverage/{cli/gptgrow,fuse/gptgrow-fuse,nbd-plugin/*.so,tests/{unit,fuse}/*-tests}; do
+  for object in build/coverage/{fuse/gptgrow-fuse,nbd-plugin/*.so,tests/{unit,fuse}/*-tests}; do
     objects+=(-object "$object")
   done
   llvm-profdata merge -sparse "$counted"/*.profraw -o build/coverage/profile || return 1
