@@ -110,29 +110,11 @@ def stalled(folder: Path, raw: Path) -> None:
         assert STALLED <= time.monotonic() - began < 6 * STALLED, "too early, or too late"
 
 
-def stopped(folder: Path, raw: Path) -> None:
-    """INT is heard while a server that is gone is tried again."""
-    target = folder / "stopped/target.img"
-    target.parent.mkdir()
-    with lying(target.parent, raw, "stall") as server:
-        with subprocess.Popen([GPTGROW, "restore", server.uri, target, "--size", str(GROWN), "--yes"], stderr=subprocess.PIPE,
-                              stdout=subprocess.DEVNULL, text=True) as process:
-            while not target.exists():
-                assert process.poll() is None, process.communicate()
-                time.sleep(0.01)
-            server.process.kill()
-            server.process.wait()
-            process.send_signal(signal.SIGINT)
-            text = process.communicate(timeout=STALLED)[1]
-        assert process.returncode == 2 and "connection" in text, text
-    check_no_table(target)
-
-
 def killed(folder: Path, raw: Path) -> None:
-    """For good: some tries, and the end; and started again meanwhile: nothing is noticed."""
+    """For good: some tries, and the end, or INT; and started again meanwhile: nothing is noticed."""
     slow = ["nbdkit", "-f", "-U", "SOCKET", "--filter=delay", "file", raw, "delay-read=20ms"]
     target = folder / "killed.img"
-    for comes_back in (False, True):
+    for then in ("gone", "INT", "back"):
         command = [GPTGROW, "restore", "", target, "--size", str(GROWN), "--yes", "--no-verify"]
         with Served(folder, "killed", slow) as server:
             command[2] = server.uri
@@ -143,10 +125,12 @@ def killed(folder: Path, raw: Path) -> None:
                 server.process.kill()
                 server.process.wait()
                 server.socket.unlink()
-                if comes_back:
+                if then == "back":
                     server.__enter__()
+                elif then == "INT":
+                    process.send_signal(signal.SIGINT)
                 said = process.communicate(timeout=120)[1]
-        if comes_back:
+        if then == "back":
             assert process.returncode == 0, said
             subprocess.run([GPTGROW, "verify", raw, target], check=True, stdout=subprocess.DEVNULL)
             target.unlink()
@@ -199,7 +183,6 @@ def main() -> None:
         subprocess.run([TESTS / "model/write_disk.py", raw, str(GROWN), expected], check=True)
         wanted = expected.read_bytes()
         jobs = [pool.submit(stalled, folder, raw), pool.submit(killed, folder, raw), pool.submit(errors, folder, raw),
-                pool.submit(stopped, folder, raw),
                 pool.submit(block_sizes, folder, raw, wanted), pool.submit(refused, folder),
                 pool.submit(either, folder, raw, "extents-none", wanted)]
         for lie, said in {"short-read": "Input/output error", "twice": "Input/output error", "beyond": "connection",
