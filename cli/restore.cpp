@@ -141,22 +141,29 @@ void confirm(const RestoreCommand& options, const Restore& restore, const Target
     ask_for(message("{}: {}. ", target, reason), name);
 }
 
+/// What went through a pipe is gone, and cannot be gone on with.
+std::string what_the_same_command_does(const RestoreCommand& options, const Restore& restore)
+{
+  if (restore.is_image_refused())
+    return "would be refused again, with the same image";
+  if (options.image.file == "-")
+    return "begins anew, when it is given the image from its first byte on";
+  return options.restore.map_path.empty() ? "begins anew (with --map FILE, a restore can go on where it ended)"
+                                          : "goes on from here";
+}
+
 /// What TARGET is after a restore that ended early.
 std::string state_of_target(const RestoreCommand& options, const Restore& restore)
 {
   const std::string& target = options.restore.target;
   const bool has_map = !options.restore.map_path.empty();
-  // What went through a pipe is gone, and cannot be gone on with.
-  const char* const anew = options.image.file == "-"
-                               ? "begins anew, when it is given the image from its first byte on"
-                               : "begins anew (with --map FILE, a restore can go on where it ended)";
   switch (restore.state()) {
   case Restore::State::untouched: return target + ": no byte was written";
   case Restore::State::wiping:
     return target + ": its old table may still be there, in part; the same command begins anew";
   case Restore::State::incomplete:
     return fmt::format("{} is incomplete and has no partition table; the same command {}", target,
-                       has_map ? "goes on from here" : anew);
+                       what_the_same_command_does(options, restore));
   case Restore::State::writing_table: break;
   case Restore::State::complete: return target + ": all is written, and not verified";
   }

@@ -213,7 +213,12 @@ bool Restore::receive(Monitor& monitor)
     return false;
   const std::vector<std::string> guessed = disk_->warnings();
   image_ = streamed_;
-  disk_.emplace(image_, size_of(*target_), options_.reading);
+  try {
+    disk_.emplace(image_, size_of(*target_), options_.reading);
+  } catch (const Error&) {
+    is_image_refused_ = true;
+    throw;
+  }
   for (const std::string& warning : disk_->warnings())
     if (std::ranges::find(guessed, warning) == guessed.end())
       notes_.push_back(warning);

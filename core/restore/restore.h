@@ -79,6 +79,9 @@ public:
   };
   State state() const { return state_; }
 
+  /// After run(): of an image that is read once, its end told that it cannot be a disk of this size, or none at all.
+  bool is_image_refused() const { return is_image_refused_; }
+
   /// After run(): what a person should know of what was done, a sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -123,6 +126,7 @@ private:
   std::uint64_t earlier_bytes_ = 0;
   bool is_new_ = false;
   State state_ = State::untouched;
+  bool is_image_refused_ = false;
   std::vector<std::string> notes_;
   std::optional<ByteRange> free_space_left_;
 };

@@ -65,10 +65,11 @@ class Case:
         if found != self.old.read_bytes():
             assert not valid_guid(found, 1) and not valid_guid(found, SIZE // S - 1), f"{what}: a valid table"
             assert "no partition table" in done.stderr, (what, done.stderr)
-            # With a pipe, a map is refused.
+            # With a pipe, a map is refused; what only the end of an image tells, is told again.
+            again = "the same command would be refused again, with the same image" in done.stderr
             is_pipe = "-" in done.args
-            assert ("with --map FILE" in done.stderr) != is_pipe, (what, done.stderr)
-            assert ("begins anew, when it is given the image from its first byte on" in done.stderr) == is_pipe, (what, done.stderr)
+            assert ("with --map FILE" in done.stderr) == (not is_pipe and not again), (what, done.stderr)
+            assert ("when it is given the image from its first byte on" in done.stderr) == (is_pipe and not again), (what, done.stderr)
         for text in said:
             assert text in done.stderr, (what, text, done.stderr)
 
@@ -131,6 +132,25 @@ def behind_the_end(case):
     with open(case.source, "rb") as file:
         case.check_refused("raw, cut off", case.restore("-", stdin=file), "slot 5", "data is missing")
     print("garbage behind the end, padding, a raw disk that is too short")
+
+
+def too_small_by_its_end(case):
+    """Only the backup header tells that its array is far from the end of the disk, behind a partition that would be in its way."""
+    last, array = 2 * IMAGE_SIZE // S - 1, SIZE // S
+    entry = catalogue.Entry(catalogue.LINUX_DATA, catalogue.guid("one"), 64, array - 1)
+    disk = catalogue.Disk(last_lba=last, entries={1: entry}, backup_array_lba=array, last_usable_lba=last - 64, data=[])
+    image = case.source.with_suffix(".far")
+    disk.write(image)
+    with open(image, "rb") as file:
+        packed = subprocess.run(["gzip", "-1"], stdin=file, stdout=subprocess.PIPE, check=True).stdout
+    case.source.write_bytes(packed)
+    case.begin()
+    os.truncate(case.target, SIZE + 64 * S)
+    done = case.restore(case.source, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2, done
+    for text in (f"the smallest possible size is {2 * IMAGE_SIZE}", "would be refused again, with the same image"):
+        assert text in done.stderr, (text, done.stderr)
+    print("an image that turns out to be too large")
 
 
 def checksums(case):
@@ -261,6 +281,7 @@ def main():
         cuts(case, rng)
         flips(case, rng)
         behind_the_end(case)
+        too_small_by_its_end(case)
         checksums(case)
         stalls(case)
         no_pipe(case)
