@@ -49,8 +49,7 @@ void check_not_hidden(const ExtendCommand& options, const DeviceTarget& target, 
   const auto is_running = [&](const KernelPartition& partition) {
     return partition.number == extension.slot && is_part_of_device(partition);
   };
-  if (inside.growing.hides &&
-      !(target.has_partitions_in_use() && std::ranges::any_of(kernel_partitions(target), is_running)))
+  if (inside.growing.hides && std::ranges::none_of(kernel_partitions(target), is_running))
     refuse("{}: {}; nothing that runs has it now: nothing is written", options.disk, in_words(extension.slot, inside));
 }
 

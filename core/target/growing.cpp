@@ -49,7 +49,7 @@ constexpr Known kKnown[] = {
 // What is known by its end, as metadata 0.90 and 1.0 of md is.
 constexpr Known kKnownFromEnd[] = {
     {kMdMember, "mdadm --grow ARRAY --size=max",
-     "at once, while the array runs, without a bitmap (mdadm --grow ARRAY --bitmap=none); or make it anew with 1.2"},
+     "at once, while the array runs, without its bitmap, which --bitmap=none takes away; or make it anew with 1.2"},
     {"drbd", "drbdadm resize RESOURCE", "at once, while it is up on both sides"},
 };
 

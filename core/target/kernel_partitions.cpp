@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <system_error>
 
-#include <fcntl.h>
 #include <linux/blkpg.h>
 #include <sys/ioctl.h>
 
@@ -42,11 +41,7 @@ std::string mount_point_of(const KernelPartition& partition)
 bool is_part_of_device(const KernelPartition& partition)
 {
   std::error_code error;
-  if (!std::filesystem::is_empty(sysfs_folder(partition.device) / "holders", error) && !error)
-    return true;
-  // Not every driver says there what it has.
-  const FileDescriptor fd(::open(partition.path.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
-  return fd.get() == -1 && errno == EBUSY && mount_point_of(partition).empty();
+  return !std::filesystem::is_empty(sysfs_folder(partition.device) / "holders", error) && !error;
 }
 
 std::optional<std::string> resize_in_kernel(const FileSource& disk, std::uint32_t number, ByteRange range)

@@ -24,8 +24,7 @@ std::vector<KernelPartition> kernel_partitions(const FileSource& disk);
 /// Where the partition is mounted, as this process sees it; empty: nowhere.
 std::string mount_point_of(const KernelPartition& partition);
 
-/// Whether another block device is made of it, an array that runs for instance, or somebody has it for himself and it is mounted
-/// nowhere. Precondition: this process does not have its disk for itself.
+/// Whether another block device is made of it, an array that runs for instance.
 bool is_part_of_device(const KernelPartition& partition);
 
 /// Tells the kernel how long a partition is, also while it is in use. Returns why the kernel did not take it, or nothing. Nothing,

@@ -47,3 +47,13 @@ sync "$device"
 [ "$(dd if=disk.raw bs=512 skip=34 count=2014 status=none | tr -d x | wc -c)" = 0 ] || fail "bytes of partition 1 are lost"
 e2fsck -fn "${device}p7" >/dev/null 2>&1 || fail "the file system is damaged"
 sgdisk --verify "$device" | grep -q "No problems found" || fail "sgdisk finds problems"
+
+# A RAID member that is known by its end, of no array that runs, also where another partition is in use.
+truncate -s 112M disk.raw
+losetup -c "$device"
+size=$(blockdev --getsize64 "${device}p7")
+printf '\374\116\53\251\0\0\0\0\132\0\0\0\3\0\0\0' |
+  dd of="${device}p7" bs=65536 seek=$((size / 65536 - 1)) conv=fsync,notrunc status=none
+status 2 "$gptgrow" extend "$device" 7 --apply
+says err "slot 7 holds linux_raid_member 0.90.3; to grow it: mdadm --grow ARRAY --size=max (at once, while the array runs"
+says err "nothing that runs has it now: nothing is written"

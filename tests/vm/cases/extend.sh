@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash disable=SC2034,SC2154
-# A partition is extended in place while the disk is in use, as a file system, as the root, or as a physical volume; then its
-# contents are grown by their own tool, and checked. ESXi's slot 3, with the boot bank mounted, leaves the gap and the bank alone.
-disks=("7G raw" "400M raw" "900M raw" "400M raw" "200M raw")
+# A partition is extended in place while the disk is in use, as a file system, as the root, as a physical volume, or as a RAID
+# member that is known by its end; then its contents are grown by their own tool, and checked. ESXi's slot 3, with the boot bank
+# mounted, leaves the gap and the bank alone.
+disks=("7G raw" "400M raw" "900M raw" "400M raw" "200M raw" "200M raw")
 
 extend() { (cd /run && gptgrow extend "$@"); }
 size_of() { cat "/sys/class/block/$1/size"; }
@@ -29,7 +30,7 @@ extended() {
 grown_to() { [ "$(df -k "$1" | tail -n 1 | tr -s ' ' | cut -d' ' -f2)" -gt "$2" ]; }
 
 prepare() {
-  modprobe -a ext4 xfs dm-mod
+  modprobe -a ext4 xfs dm-mod raid1
   mkdir -p /mnt/{bank,ext4,xfs,root}
   copy_plainly /dev/vda
   rescan /dev/vda
@@ -45,6 +46,7 @@ prepare() {
   partition vdd 409600
   mke2fs -q -t ext4 /dev/vdd7
   partition vde 204800
+  partition vdf 204800
 }
 
 check_esxi_slot_3_is_extended_with_the_boot_bank_mounted() {
@@ -147,4 +149,26 @@ check_disk_that_is_held_as_a_whole_is_refused() {
   dmsetup remove whole
   grep '/dev/vde is a part of /dev/mapper/whole' /run/refused
   [ "$(head -c 17K /dev/vde | sha256sum)" = "$before" ]
+}
+
+check_raid_member_that_ends_with_its_superblock_is_not_hidden() {
+  export MDADM_NO_UDEV=1
+  mdadm --create /dev/md127 --run --force --level=1 --raid-devices=1 --metadata=1.0 --bitmap=none /dev/vdf7
+  mdadm --stop /dev/md127
+  ! extend /dev/vdf last --apply 2>/run/refused
+  grep 'slot 7 holds linux_raid_member 1.0.* nothing that runs has it now: nothing is written$' /run/refused
+  [ "$(size_of vdf7)" = 204800 ]
+  mdadm --assemble /dev/md127 --run /dev/vdf7
+}
+check_running_raid_member_is_extended() {
+  extended vdf
+  grep 'slot 7 holds linux_raid_member 1.0; to grow it: mdadm --grow ARRAY --size=max' /run/vdf.said
+  mdadm --grow /dev/md127 --size=max
+  [ "$(size_of md127)" -gt 400000 ]
+}
+check_grown_raid_is_found_again() {
+  mdadm --stop /dev/md127
+  mdadm --assemble /dev/md127 --run /dev/vdf7
+  [ "$(size_of md127)" -gt 400000 ]
+  mdadm --stop /dev/md127
 }
