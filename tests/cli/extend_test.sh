@@ -49,6 +49,12 @@ says out '"partition_extended"'
 gzip -1 <image.raw >image.gz
 status 0 "$gptgrow" restore image.gz packed.raw --size 4M --extend 6 --yes
 cmp packed.raw disk.raw || fail "restored from a compressed image is not the same"
+# What is read once is not said to be repaired from; what else is, with the options that it was read with.
+grown image.raw other.raw 4M
+status 1 "$gptgrow" verify image.gz other.raw --table-only
+! grep -q "image.gz shows how" out || fail "a command is shown that does not work"
+status 1 "$gptgrow" verify image.raw other.raw --table-only --table backup --sector-size 512
+says out "gptgrow repair other.raw --from image.raw --sector-size 512 --table backup shows how it would be mended"
 # Not without --keep-grown, which keeps it.
 status 2 "$gptgrow" repair disk.raw --from image.raw
 says err "slot 6 was grown"
