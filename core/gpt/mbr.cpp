@@ -3,6 +3,8 @@
 
 #include "core/gpt/fields.h"
 
+#include <algorithm>
+
 namespace gptgrow {
 
 namespace {
@@ -45,19 +47,12 @@ void move_protective_record(std::span<std::byte> sector, Lba last_usable_lba, st
   }
 }
 
-bool move_protected_end(std::span<std::byte> sector, Lba before, Lba after)
+bool protects_up_to(std::span<const std::byte> sector, Lba last)
 {
-  const auto size_in_lba = static_cast<std::uint32_t>(std::min<std::uint64_t>(after.value, UINT32_MAX));
-  bool is_told = false;
-  for (std::size_t i = 0; i < kRecordCount; ++i) {
-    const MbrRecord record = mbr_records(sector)[i];
-    if (record.os_type != kGptProtective || record.starting_lba != 1 || record.size_in_lba == UINT32_MAX)
-      continue;
-    is_told = is_told || record.size_in_lba == before.value || record.size_in_lba == after.value;
-    if (record.size_in_lba == before.value)
-      put_field(sector.subspan(kRecordsOffset + i * kRecordSizeBytes, kRecordSizeBytes), kSizeInLbaOffset, size_in_lba);
-  }
-  return is_told;
+  return std::ranges::any_of(mbr_records(sector), [&](const MbrRecord& record) {
+    return record.os_type == kGptProtective && record.starting_lba == 1 && record.size_in_lba != UINT32_MAX &&
+           record.size_in_lba == last.value;
+  });
 }
 
 }  // namespace gptgrow

@@ -34,8 +34,7 @@ std::array<MbrRecord, 4> mbr_records(std::span<const std::byte> sector);
 /// bit stays. Preconditions: at least 512 bytes; -delta_sectors <= last_usable_lba.
 void move_protective_record(std::span<std::byte> sector, Lba last_usable_lba, std::int64_t delta_sectors);
 
-/// Moves the end of each record of type 0xEE that starts at LBA 1 and ends at `before` to `after`, up to 0xFFFFFFFF. False:
-/// none ends at either. Precondition: at least 512 bytes.
-bool move_protected_end(std::span<std::byte> sector, Lba before, Lba after);
+/// Whether a record of type 0xEE starts at LBA 1 and ends at `last`, and is not 0xFFFFFFFF. Precondition: at least 512 bytes.
+bool protects_up_to(std::span<const std::byte> sector, Lba last);
 
 }  // namespace gptgrow

@@ -174,6 +174,19 @@ void warn_of_guessed_place(const Source& disk, const FoundTables& tables, const 
                   at.value, place.offset, place.end() - 1));
 }
 
+/// Whichever command was cut off before this one, it may have moved the end of the disk in `mbr`, or not: a record that ends
+/// where the disk does, or did by the header of then, tells.
+void settle_mbr(const Source& disk, const Header& then, Lba last_lba, Structure& mbr)
+{
+  std::vector<std::byte> now = read_bytes(disk, mbr.range());
+  if (protects_up_to(now, then.alternate_lba()))
+    move_protective_record(now, then.last_usable_lba(),
+                           static_cast<std::int64_t>(last_lba.value - then.alternate_lba().value));
+  else if (!protects_up_to(now, last_lba))
+    return;
+  mbr.bytes = std::move(now);
+}
+
 /// The same header with a mark instead of its CRC.
 std::vector<std::byte> unsealed(const Gpt& gpt, bool had_backup)
 {
@@ -222,11 +235,7 @@ RepairPlan plan_in_place(const Source& disk, Reading reading, const std::vector<
   const Header old = tables.primary.header;
   tables = find_tables(start, tables.sector_size_bytes);
   Wanted result = wanted_of(start, tables, reading, moves);
-  // Whichever command was cut off before this one, it may have moved that end, or not.
-  std::vector<std::byte> mbr = read_bytes(disk, result.gpt.mbr.range());
-  const Lba end_before = (header ? old : tables.primary.header).alternate_lba();
-  if (move_protected_end(mbr, end_before, tables.last_lba))
-    result.gpt.mbr.bytes = std::move(mbr);
+  settle_mbr(disk, header ? old : tables.primary.header, tables.last_lba, result.gpt.mbr);
   const Gpt& gpt = result.gpt;
   check_survivor(disk, tables.primary, {&gpt.backup_array, &gpt.backup_header});
   check_writes_no_data(disk, {&gpt.backup_array, &gpt.backup_header, &gpt.primary_array, &gpt.primary_header, &gpt.mbr},
