@@ -28,7 +28,7 @@ CLI::Option* add_key(CLI::App& app, DiskOptions& options, const std::string& key
 /// it is; and repair has what extend has not, to make a table whole first.
 std::string spell(const Hint& hint, const CLI::App* command)
 {
-  const std::string option = "--" + hint.key + (hint.value.empty() ? "" : ' ' + hint.value);
+  std::string option = "--" + hint.key + (hint.value.empty() ? "" : ' ' + hint.value);
   if (hint.key == "relocate" || hint.key == "undo")
     return "repair " + option;
   if (!command || command->get_option_no_throw("--" + hint.key))
