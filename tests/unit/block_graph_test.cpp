@@ -214,6 +214,12 @@ TEST_CASE("Who maps a disk twice may map the same bytes, unless it is known for 
                     foreign = mapped("sda", "part1-mpath-b");
   CHECK_FALSE(may(part1, part2));
   CHECK(may(part1, foreign));
+  // Not the uuid of a partition, and a disk that has slaves, but is not mapped.
+  const std::string partial = mapped("sda", "part1");
+  CHECK(may(partial, by_hand));
+  sysfs.disk("md0", 20 * kMiB, {"sda"});
+  CHECK_FALSE(may("md0", by_hand));
+  CHECK_FALSE(may(by_hand, "md0"));
 }
 
 TEST_CASE("A loop device that does not say what it is over may be over what has its size")
@@ -232,6 +238,7 @@ TEST_CASE("A loop device that does not say what it is over may be over what has 
   CHECK_FALSE(may_be_over(loop("loop0"), 10 * kMiB));
   CHECK(may_be_over(loop("loop1"), 12 * kMiB));
   CHECK_FALSE(may_be_over(loop("loop1"), 10 * kMiB));
+  CHECK_FALSE(may_be_over(loop("loop0"), 0));
   CHECK_FALSE(may_be_over(loop("loop2"), 11 * kMiB));
   CHECK_FALSE(may_be_over(loop("sda"), 11 * kMiB));
 }
@@ -263,6 +270,43 @@ TEST_CASE("A file in a file system lies on its disks, and a loop device over it 
   const Part part = graph.whole(device(graph, "loop0p1"));
   CHECK(names(graph, graph.lies_on(part, disks_below)) == Names{"loop0p1", "loop0", "/mnt/file", "sda2", "sda"});
   CHECK(names(graph, graph.made_of(part)) == Names{"loop0p1", "loop0", "/mnt/file"});
+}
+
+TEST_CASE("A file on a disk that is mapped too may lie outside what is mapped")
+{
+  FakeSysfs sysfs;
+  sysfs.disk("sda", 100 * kMiB);
+  sysfs.disk("dm-0", 20 * kMiB, {"sda"});
+  sysfs.loop("loop0", "/mnt/file", 0, kMiB);
+  const BlockGraph graph = sysfs.graph();
+  const DisksBelow disks_below = [&](const Medium&) { return std::vector{device(graph, "sda").device}; };
+  CHECK(above(graph, "sda", disks_below) == Names{"dm-0", "loop0"});
+  CHECK(above(graph, "dm-0", disks_below) == Names{});
+}
+
+TEST_CASE("A device may tell no size, or a larger one than there is")
+{
+  FakeSysfs sysfs;
+  sysfs.disk("sda", 0);
+  sysfs.disk("sdb", 0);
+  sysfs.write("sdb", "size", "18446744073709551615");
+  sysfs.loop("loop0", "/dev/sda", 0, 0);
+  const BlockGraph graph = sysfs.graph();
+  CHECK(graph.whole(device(graph, "sda")).range == ByteRange{0, INT64_MAX});
+  CHECK(graph.whole(device(graph, "sdb")).range == ByteRange{0, INT64_MAX});
+  CHECK(below(graph, "loop0") == Names{"loop0"});
+}
+
+TEST_CASE("A member of a bcache is none itself")
+{
+  FakeSysfs sysfs;
+  sysfs.disk("sda", kMiB);
+  sysfs.disk("bcache0", kMiB, {"sda"});
+  for (const char* name : {"sda", "bcache0"})
+    sysfs.write(name, "bcache/state", "clean");
+  const BlockGraph graph = sysfs.graph();
+  CHECK(graph.find(device(graph, "sda").device)->is_bcache_member);
+  CHECK_FALSE(graph.find(device(graph, "bcache0").device)->is_bcache_member);
 }
 
 TEST_CASE("A circle of devices, and no sysfs at all, have an end")
