@@ -80,6 +80,30 @@ TEST_CASE("Every trace has a name of its own")
                                           "disk_signature_zeroed", "hybrid_lost"});
 }
 
+TEST_CASE("A partition with a new GUID, a protective record that is gone and junk in an unused slot are told")
+{
+  const TestDisk image = two_partitions();
+  TestDisk disk = image;
+  disk.entries[0].id = 9;
+  std::vector<std::byte> b = disk.bytes();
+  b[450] = std::byte{0x83};
+  for (const std::uint64_t header_lba : {1, 511}) {
+    const auto header = std::span(b).subspan(header_lba * 512, 512);
+    const auto array = std::span(b).subspan(get_field<std::uint64_t>(header, 72) * 512, 16384);
+    array[128 + 60] = std::byte{1};  // slot 2
+    put_field<std::uint32_t>(header, 88, crc32(array));
+    put_field<std::uint32_t>(header, 16, 0);
+    put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  }
+  const Comparison comparison = compare(in_memory(image.bytes()), in_memory(b), std::nullopt);
+  const auto patterns = comparison_json(comparison)["patterns"];
+  REQUIRE(patterns.size() == 3);
+  CHECK(patterns[0]["pattern"] == "partition_guids_changed");
+  CHECK(patterns[1]["pattern"] == "unused_slots_changed");
+  CHECK(patterns[2]["pattern"] == "protective_record_lost");
+  CHECK_THAT(to_text(comparison, {}), ContainsSubstring("bytes: zeros in A, other bytes in B"));
+}
+
 TEST_CASE("A long list of slots is written piece by piece, and is whole")
 {
   TestDisk image;

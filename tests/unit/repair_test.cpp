@@ -314,6 +314,15 @@ TEST_CASE("An undo file whose CRC is right is read strictly all the same")
   refused(sizes + "write 0 MBR\nbefore \nafter \n", "0 bytes before, 0 after");
   refused(sizes + "write 0 MBR\nbefore 0000\nafter 00\n", "2 bytes before, 1 after");
   refused(sizes + "write 1023 MBR\nbefore 0000\nafter 0001\n", "on a disk of 1024");
+  refused(sizes + "write 0 MBR{\nbefore 00\nafter 01\n", "expected a name of letters");
+  refused(sizes + "write 0 MBR\nbefore 00\nafter 01\nwrite 0 MBR\nbefore 00\nafter 02\n",
+          "expected the second one after the first");
+  CHECK(parsed(sizes + "write 0 MBR\nbefore 00\nafter 01\nwrite 0 MBR\nbefore 01\nafter 02\n").writes.size() == 2);
+  std::string many = sizes;
+  for (int i = 0; i < 64; ++i)
+    many += fmt::format("write {} MBR\nbefore 00\nafter 01\n", i);
+  CHECK(parsed(many).writes.size() == 64);
+  refused(many + "write 64 MBR\nbefore 00\nafter 01\n", "more than 64 writes");
 }
 
 namespace {
