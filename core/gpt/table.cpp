@@ -13,6 +13,8 @@ namespace gptgrow {
 
 namespace {
 
+constexpr std::size_t kMaxLost = 32;  // partitions that a backup lacks
+
 constexpr std::array<std::uint32_t, 2> kSectorSizesBytes{512, 4096};
 
 /// Where the array of a header without problems stands.
@@ -261,12 +263,15 @@ Table choose_table(const Source& image, const FoundTables& found, TableChoice ch
                                    table.primary.alternate_lba().value, found.last_lba.value));
   if (choice == TableChoice::backup) {
     warnings.push_back(fmt::format("the primary table is rebuilt from the backup at LBA {}", found.backup->at.value));
-    for (const Entry& entry : lost_with(image, found, table.used_entries()))
+    const std::vector<Entry> lost = lost_with(image, found, table.used_entries());
+    for (const Entry& entry : std::span(lost).first(std::min(lost.size(), kMaxLost)))
       warnings.push_back(
           fmt::format("the {}primary still shows a partition that the backup, perhaps an older one, lacks: "
                       "slot {}, LBA {}-{}, GUID {}",
                       found.primary.valid() ? "" : "damaged ", entry.slot, entry.first_lba.value, entry.last_lba.value,
                       guid_text(entry.partition_guid)));
+    if (lost.size() > kMaxLost)
+      warnings.push_back(fmt::format("{} more partitions that the backup lacks", lost.size() - kMaxLost));
     if (is_legible(found.primary.header) && found.primary.header.disk_guid() != found.backup->header.disk_guid())
       warnings.push_back(
           fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "

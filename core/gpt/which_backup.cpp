@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <bit>
 #include <compare>
+#include <set>
+#include <utility>
 
 namespace gptgrow {
 
@@ -163,13 +165,16 @@ std::vector<Entry> lost_with(const Source& image, const FoundTables& found, cons
   const ByteRange range{bytes_of(header->partition_entry_lba(), 1, header->sector_size_bytes()).offset,
                         header->array_size_bytes()};
   // A byte of an entry may be damaged: it is the same one where the GUID or the place is.
+  std::set<Guid> guids;
+  std::set<std::pair<Lba, Lba>> places;
+  for (const Entry& each : kept) {
+    guids.insert(each.partition_guid);
+    places.insert({each.first_lba, each.last_lba});
+  }
   std::vector<Entry> lost = used_entries(read_bytes(image, range), header->entry_size_bytes());
   std::erase_if(lost, [&](const Entry& entry) {
     return entry.first_lba < first || entry.last_lba > last || entry.last_lba < entry.first_lba ||
-           std::ranges::any_of(kept, [&](const Entry& each) {
-             return each.partition_guid == entry.partition_guid ||
-                    (each.first_lba == entry.first_lba && each.last_lba == entry.last_lba);
-           });
+           guids.contains(entry.partition_guid) || places.contains({entry.first_lba, entry.last_lba});
   });
   return lost;
 }

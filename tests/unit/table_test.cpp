@@ -393,6 +393,20 @@ TEST_CASE("What a primary shows and an older backup lacks is seen, whichever fie
     }
 }
 
+TEST_CASE("Of partitions that an older backup lacks the first are listed")
+{
+  TestDisk table = two_partitions();
+  const TestDisk older = table;
+  for (std::uint32_t i = 0; i < 40; ++i)
+    table.entries.push_back({10 + i, 60 + i, 60 + i, static_cast<std::uint8_t>(100 + i)});
+  Bytes bytes = table.bytes();
+  copy(older.bytes(), bytes, {479 * 512, 33 * 512});
+  const auto warnings = chosen(bytes, TableChoice::backup).warnings;
+  CHECK(std::ranges::count_if(warnings,
+                              [](const std::string& text) { return text.find("lacks: slot") != text.npos; }) == 32);
+  CHECK(std::ranges::count(warnings, "8 more partitions that the backup lacks") == 1);
+}
+
 TEST_CASE("All headers of a disk are wiped, those of a rival and of strays too")
 {
   Bytes bytes = two_partitions().bytes();
