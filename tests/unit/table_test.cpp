@@ -33,6 +33,22 @@ void copy(const Bytes& from, Bytes& to, ByteRange range)
               to.begin() + static_cast<std::ptrdiff_t>(range.offset));
 }
 
+/// `disk` at the beginning of one of 700 sectors, in whose last ones another disk's backup is left.
+Bytes over_another_disk(const TestDisk& disk)
+{
+  TestDisk last = two_partitions();
+  last.sectors = last.disk_end = 700;
+  last.entries.pop_back();
+  Bytes other = last.bytes(), bytes = disk.bytes();
+  flip(other, 699 * 512 + 56);
+  const auto header = std::span(other).subspan(699 * 512, 512);
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  bytes.resize(700 * 512);
+  copy(other, bytes, {667 * 512, 33 * 512});
+  return bytes;
+}
+
 }  // namespace
 
 TEST_CASE("Both tables of a sound disk are found, with sectors of either size")
@@ -111,17 +127,7 @@ TEST_CASE("A damaged primary is refused by what is wrong with it, with the backu
 
 TEST_CASE("Of two backups that differ, that of the primary's disk counts, and the other one is told")
 {
-  Bytes bytes = two_partitions().bytes();
-  bytes.resize(700 * 512);
-  // Another disk's table in the last LBA.
-  TestDisk last = two_partitions();
-  last.sectors = last.disk_end = 700;
-  Bytes stray = last.bytes();
-  flip(stray, 699 * 512 + 56);
-  const auto header = std::span(stray).subspan(699 * 512, 512);
-  put_field<std::uint32_t>(header, 16, 0);
-  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
-  copy(stray, bytes, {667 * 512, 33 * 512});
+  const Bytes bytes = over_another_disk(two_partitions());
   const FoundTables found = tables_of(bytes);
   REQUIRE(found.backup);
   CHECK(found.backup->at == Lba{511});
@@ -133,17 +139,7 @@ TEST_CASE("A header without its signature still tells which backup is its own, a
 {
   TestDisk own = two_partitions();
   own.primary_array_lba = 10;
-  Bytes bytes = own.bytes();
-  bytes.resize(700 * 512);
-  TestDisk last = two_partitions();
-  last.sectors = last.disk_end = 700;
-  last.entries.pop_back();
-  Bytes stray = last.bytes();
-  flip(stray, 699 * 512 + 56);
-  const auto header = std::span(stray).subspan(699 * 512, 512);
-  put_field<std::uint32_t>(header, 16, 0);
-  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
-  copy(stray, bytes, {667 * 512, 33 * 512});
+  Bytes bytes = over_another_disk(own);
   const auto wipe = [&](std::size_t bytes_wiped) { std::memset(bytes.data() + 512, 0, bytes_wiped); };
   wipe(8);
   const FoundTables found = tables_of(bytes);
