@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 jobs=$(nproc)
-coverage_floor=90
+coverage_floor=92  # tests/coverage.md says what is missing, and why
 passed=0 failed=0 vm=
 
 # check NAME COMMAND...: one line of the tally.
