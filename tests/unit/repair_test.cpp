@@ -145,8 +145,8 @@ private:
   std::vector<Partitions> wanted_;  // one of them
 };
 
-// A sanitizer makes every state slow, and sees all code in some of them.
-#ifdef __SANITIZE_ADDRESS__
+// A sanitizer, and counting branches, make every state slow, and see all code in some of them.
+#if defined(__SANITIZE_ADDRESS__) || defined(GPTGROW_COUNTED)
 constexpr std::size_t kStep = 7;
 #else
 constexpr std::size_t kStep = 1;
