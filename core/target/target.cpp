@@ -59,10 +59,18 @@ bool is_unsupported(int error)
   return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY || error == EINVAL || error == ENODEV;
 }
 
+int fallocate_range(int fd, int mode, ByteRange range)
+{
+  int result = 0;
+  do
+    result = ::fallocate(fd, mode, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
+  while (result == -1 && errno == EINTR);
+  return result;
+}
+
 int fallocate_hole(int fd, ByteRange range)
 {
-  return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
-                     static_cast<off_t>(range.size));
+  return fallocate_range(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range);
 }
 
 FileDescriptor open_exclusively(const std::string& path, bool is_block_device)
@@ -248,10 +256,7 @@ bool DeviceTarget::zero_by_device(ByteRange range)
 
 bool DeviceTarget::allocate(ByteRange range)
 {
-  int result = 0;
-  do
-    result = ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset), static_cast<off_t>(range.size));
-  while (result == -1 && errno == EINTR);
+  const int result = fallocate_range(fd(), FALLOC_FL_KEEP_SIZE, range);
   if (result == -1 && !is_unsupported(errno))
     fail(errno, fmt::format("{}: taking space for bytes {}-{}", name(), range.offset, range.end() - 1));
   return result == 0;

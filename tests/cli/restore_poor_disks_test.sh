@@ -39,7 +39,11 @@ for image in image.raw image.raw.zst; do
   status 0 strace -f -qq -o /dev/null -e inject=fallocate,ioctl:error=EOPNOTSUPP "$gptgrow" restore $image new.raw --size 8M --yes
   written "a new file from $image" new.raw
 done
-# One that knows them, and fails
+# One that is interrupted in each of them once, or fails
+junk
+status 0 strace -f -qq -o /dev/null -e inject=fallocate:error=EINTR:when=1+2 "$gptgrow" restore image.raw disk.raw --yes --free-space zero
+says out "data: same, "
+written "interrupted"
 junk
 status 2 strace -f -qq -o /dev/null -e inject=fallocate:error=EIO:when=3+ "$gptgrow" restore image.raw disk.raw --yes --free-space zero
 says err "disk.raw: zeroing bytes"
