@@ -170,7 +170,7 @@ for step; do
       check "under ThreadSanitizer" sanitized tsan core-tests restore-tests plugin/parallel_clients \
         plugin/size_export
       ;;
-    fuzz) check "12 seconds of fuzzing each" fuzz 12 ;;
+    fuzz) check "8 seconds of fuzzing each" fuzz 8 ;;
     fleet) check "one server and many machines" fleet ;;
     ceph) check "from a Ceph cluster" ceph ;;
     soak) check "the same, for hours" soak ;;
