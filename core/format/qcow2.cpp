@@ -2,7 +2,6 @@
 // qcow2, versions 2 and 3: QEMU's docs/interop/qcow2.txt, whose names the fields have. Numbers are big-endian.
 #include "core/format/format.h"
 #include "core/format/header_reader.h"
-#include "core/gpt/fields.h"
 
 #include <algorithm>
 #include <bit>
@@ -92,7 +91,7 @@ void check_not_cut_off(const Source& file, const HeaderReader& header, std::uint
     if ((read_bytes += cluster_bytes) > file.size_bytes())
       table.fail("more refcount blocks than the file of {} bytes can hold", file.size_bytes());
     const HeaderReader block(file, "qcow2 refcount block", {block_offset, cluster_bytes});
-    if (is_zero(block.bytes(0, block.size())))
+    if (block.is_zero(0, block.size()))
       continue;
     std::size_t used = block.size();
     while (block.is_zero(used - 1, 1))

@@ -9,11 +9,10 @@ namespace gptgrow {
 namespace {
 
 constexpr std::size_t kNameOffset = 56;
-constexpr std::size_t kNameUnits = 36;
 
 PartitionName get_name(std::span<const std::byte> entry)
 {
-  std::array<char16_t, kNameUnits> name;
+  std::array<char16_t, PartitionName::kUnits> name;
   std::memcpy(name.data(), entry.subspan(kNameOffset, sizeof(name)).data(), sizeof(name));
   for (char16_t& unit : name)
     boost::endian::little_to_native_inplace(unit);

@@ -20,6 +20,8 @@ inline constexpr std::size_t kLastLbaOffset = 40;
 /// Up to its first NUL; from the disk, so perhaps not valid UTF-16. Held in the entry: an array may have 131,072 of them.
 class PartitionName {
 public:
+  static constexpr std::size_t kUnits = 36;
+
   PartitionName() = default;
   PartitionName(std::u16string_view text)
   {
@@ -33,7 +35,7 @@ public:
   bool operator==(const PartitionName&) const = default;
 
 private:
-  std::array<char16_t, 36> units_{};  // behind the name: zeros
+  std::array<char16_t, kUnits> units_{};  // behind the name: zeros
 };
 
 struct Entry {

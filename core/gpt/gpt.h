@@ -7,6 +7,10 @@
 
 namespace gptgrow {
 
+/// MBR, header and array, or array and header, of the usual length in sectors of 4096 bytes. Those of 512 take less.
+inline constexpr std::uint64_t kUsualHeadBytes = 6 * 4096;
+inline constexpr std::uint64_t kUsualTailBytes = 5 * 4096;
+
 /// Whole sectors.
 struct Structure {
   Role role = Role::mbr;

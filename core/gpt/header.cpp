@@ -49,6 +49,11 @@ std::uint32_t Header::computed_header_crc32() const
   return crc32(header);
 }
 
+ByteRange array_range(const Header& header, Lba at)
+{
+  return {bytes_of(at, 1, header.sector_size_bytes()).offset, header.array_size_bytes()};
+}
+
 std::vector<Problem> problems(const Header& header, Lba at)
 {
   std::vector<Problem> found;

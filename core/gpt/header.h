@@ -70,6 +70,9 @@ private:
   std::vector<std::byte> sector_;
 };
 
+/// The bytes of an array of the length that `header` names, from `at` on. Preconditions: at <= max_lba(); at most kMaxArraySizeBytes.
+ByteRange array_range(const Header& header, Lba at);
+
 /// One thing that is wrong with a field, ready to be printed.
 struct Problem {
   std::string field;

@@ -13,15 +13,7 @@ namespace gptgrow {
 
 namespace {
 
-constexpr std::size_t kMaxLost = 32;  // partitions that a backup lacks
-
 constexpr std::array<std::uint32_t, 2> kSectorSizesBytes{512, 4096};
-
-/// Where the array of a header without problems stands.
-ByteRange array_range(const Header& header, Lba lba)
-{
-  return {bytes_of(lba, 1, header.sector_size_bytes()).offset, header.array_size_bytes()};
-}
 
 }  // namespace
 
@@ -264,14 +256,14 @@ Table choose_table(const Source& image, const FoundTables& found, TableChoice ch
   if (choice == TableChoice::backup) {
     warnings.push_back(fmt::format("the primary table is rebuilt from the backup at LBA {}", found.backup->at.value));
     const std::vector<Entry> lost = lost_with(image, found, table.used_entries());
-    for (const Entry& entry : std::span(lost).first(std::min(lost.size(), kMaxLost)))
+    for (const Entry& entry : std::span(lost).first(std::min(lost.size(), kMaxWarnings)))
       warnings.push_back(
           fmt::format("the {}primary still shows a partition that the backup, perhaps an older one, lacks: "
                       "slot {}, LBA {}-{}, GUID {}",
                       found.primary.valid() ? "" : "damaged ", entry.slot, entry.first_lba.value, entry.last_lba.value,
                       guid_text(entry.partition_guid)));
-    if (lost.size() > kMaxLost)
-      warnings.push_back(fmt::format("{} more partitions that the backup lacks", lost.size() - kMaxLost));
+    if (lost.size() > kMaxWarnings)
+      warnings.push_back(fmt::format("{} more partitions that the backup lacks", lost.size() - kMaxWarnings));
     if (is_legible(found.primary.header) && found.primary.header.disk_guid() != found.backup->header.disk_guid())
       warnings.push_back(
           fmt::format("the backup at LBA {} may be of another disk: its DiskGUID is {}, {} in the {}primary "

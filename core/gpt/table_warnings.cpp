@@ -11,9 +11,6 @@ namespace gptgrow {
 
 namespace {
 
-/// Warnings of one kind that are listed one by one; a hostile table could bring a hundred thousand.
-constexpr std::size_t kMaxListed = 32;
-
 /// Partitions that are named where a table is described in one line.
 constexpr std::size_t kMaxDescribed = 8;
 
@@ -84,14 +81,14 @@ void report_differences(const FoundTable& primary, const FoundTable& backup, std
   for (std::size_t index = 0; index < std::max(a.entry_count(), b.entry_count()); ++index) {
     const auto in_primary = slot(primary, index), in_backup = slot(backup, index);
     const auto first = std::ranges::mismatch(in_primary, in_backup).in1;
-    if ((first == in_primary.end() && in_primary.size() == in_backup.size()) || ++differing > kMaxListed)
+    if ((first == in_primary.end() && in_primary.size() == in_backup.size()) || ++differing > kMaxWarnings)
       continue;
     warnings.push_back(fmt::format("slot {}: primary {}; backup {}; from byte {} of the slot on", index + 1,
                                    describe_slot(primary, index), describe_slot(backup, index),
                                    first - in_primary.begin()));
   }
-  if (differing > kMaxListed)
-    warnings.push_back(fmt::format("{} more slots differ", differing - kMaxListed));
+  if (differing > kMaxWarnings)
+    warnings.push_back(fmt::format("{} more slots differ", differing - kMaxWarnings));
 }
 
 /// What the entries say that UEFI does not allow, though it can be served.
@@ -99,7 +96,7 @@ void check_entries(const Table& table, std::vector<std::string>& warnings)
 {
   std::size_t count = 0;
   const auto warn = [&](std::string text) {
-    if (++count <= kMaxListed)
+    if (++count <= kMaxWarnings)
       warnings.push_back(std::move(text));
   };
   std::vector<Entry> entries = table.used_entries();
@@ -122,8 +119,8 @@ void check_entries(const Table& table, std::vector<std::string>& warnings)
     if (!reaching || entry.last_lba > reaching->last_lba)
       reaching = &entry;
   }
-  if (count > kMaxListed)
-    warnings.push_back(fmt::format("{} more warnings about entries", count - kMaxListed));
+  if (count > kMaxWarnings)
+    warnings.push_back(fmt::format("{} more warnings about entries", count - kMaxWarnings));
 }
 
 namespace {
@@ -229,7 +226,7 @@ std::vector<std::string> missing_data(const Table& table, Lba last_lba)
 {
   std::vector<std::string> warnings;
   for (const Entry& entry : table.used_entries())
-    if (entry.last_lba > last_lba && warnings.size() < kMaxListed)
+    if (entry.last_lba > last_lba && warnings.size() < kMaxWarnings)
       warnings.push_back(fmt::format("slot {}: EndingLBA {}, the last LBA of the file is {}: data is missing",
                                      entry.slot, entry.last_lba.value, last_lba.value));
   return warnings;

@@ -14,6 +14,9 @@ namespace gptgrow {
 /// How the text begins that stands in the place of the primary header while a restore is unfinished.
 inline constexpr std::string_view kUnfinishedRestore = "unfinished restore by gptgrow, ";
 
+/// Warnings of one kind that are listed one by one; a hostile table could bring a hundred thousand.
+inline constexpr std::size_t kMaxWarnings = 32;
+
 std::string describe(const Problem& problem);
 std::string describe(const FoundTable& table);  // the first problem; there is one
 

@@ -107,10 +107,9 @@ bool is_legible(const Header& header)
 
 bool array_is_at(const Source& image, const Header& header, Lba at)
 {
-  const std::uint32_t sector_size_bytes = header.sector_size_bytes();
-  if (at <= kPrimaryLba || at > max_lba(sector_size_bytes))
+  if (at <= kPrimaryLba || at > max_lba(header.sector_size_bytes()))
     return false;
-  const ByteRange range{bytes_of(at, 1, sector_size_bytes).offset, header.array_size_bytes()};
+  const ByteRange range = array_range(header, at);
   return range.end() <= image.size_bytes() && crc32(read_bytes(image, range)) == header.array_crc32();
 }
 
@@ -142,7 +141,7 @@ std::optional<Header> with_believed_array(const Source& image, const Header& dam
     const Lba at = header.partition_entry_lba();
     if (!is_array_shape(header) || at > max_lba(header.sector_size_bytes()))
       continue;
-    const ByteRange range{bytes_of(at, 1, header.sector_size_bytes()).offset, header.array_size_bytes()};
+    const ByteRange range = array_range(header, at);
     if (range.end() > image.size_bytes())
       continue;
     if (has_right_crc(header) || array_is_at(image, header, at))
@@ -162,8 +161,7 @@ std::vector<Entry> lost_with(const Source& image, const FoundTables& found, cons
   if (!header)
     return {};
   const Lba first = header->first_usable_lba(), last = header->last_usable_lba();
-  const ByteRange range{bytes_of(header->partition_entry_lba(), 1, header->sector_size_bytes()).offset,
-                        header->array_size_bytes()};
+  const ByteRange range = array_range(*header, header->partition_entry_lba());
   // A byte of an entry may be damaged: it is the same one where the GUID or the place is.
   std::set<Guid> guids;
   std::set<std::pair<Lba, Lba>> places;

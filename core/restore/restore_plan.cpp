@@ -11,15 +11,11 @@ namespace gptgrow {
 
 namespace {
 
-// MBR, header and array, or array and header, of the usual length in sectors of 4096 bytes. Those of 512 take less.
-constexpr std::uint64_t kHeadBytes = 6 * 4096;
-constexpr std::uint64_t kTailBytes = 5 * 4096;
-
 /// The end first: what begins at byte 0 holds the mark.
 std::vector<ByteRange> places_of_tables(std::uint64_t size_bytes)
 {
-  const std::uint64_t tail_bytes = std::min(kTailBytes, size_bytes);
-  return {{size_bytes - tail_bytes, tail_bytes}, {0, std::min(kHeadBytes, size_bytes)}};
+  const std::uint64_t tail_bytes = std::min(kUsualTailBytes, size_bytes);
+  return {{size_bytes - tail_bytes, tail_bytes}, {0, std::min(kUsualHeadBytes, size_bytes)}};
 }
 
 std::vector<std::vector<ByteRange>> wipe_steps(std::uint64_t size_bytes, const TargetBefore& before)
@@ -95,8 +91,8 @@ RestorePlan plan_restore(const Disk& disk, const TargetBefore& before, FreeSpace
       plan.stale_signatures.push_back(signature);
 
   Spaces spaces(disk.size_bytes());
-  spaces.add(0, kHeadBytes);
-  spaces.add(disk.size_bytes() - std::min(kTailBytes, disk.size_bytes()), disk.size_bytes());
+  spaces.add(0, kUsualHeadBytes);
+  spaces.add(disk.size_bytes() - std::min(kUsualTailBytes, disk.size_bytes()), disk.size_bytes());
   for (const Signature& signature : plan.stale_signatures)
     spaces.add(signature.range.offset, signature.range.end());
   for_each_piece(disk, [&](const Piece& piece) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/stream/receiving.h"
 
+#include "core/gpt/gpt.h"
 #include "core/gpt/table.h"
 #include "core/target/chunk.h"
 
@@ -14,8 +15,6 @@ namespace {
 
 constexpr std::uint64_t kBehindBytes = 1024 * 1024;
 constexpr std::uint64_t kZerosAtOnce = 64 * 1024 * 1024;  // it can be stopped between two
-// Of the target: MBR and table, or table, of the usual length, for sectors of either size.
-constexpr std::uint64_t kBeginBytes = 6 * 4096, kEndBytes = 5 * 4096;
 
 }  // namespace
 
@@ -26,14 +25,14 @@ std::vector<ByteRange> places_to_hold(const HeadImage& head, std::uint64_t targe
   const std::uint32_t sector = primary.sector_size_bytes();
   const std::uint64_t array_bytes = primary.array_sectors() * sector;
   boost::icl::interval_set<std::uint64_t> places;
-  places +=
-      Interval::right_open(0, std::min(std::max<std::uint64_t>(head.head().size(), kBeginBytes), target_size_bytes));
+  places += Interval::right_open(
+      0, std::min(std::max<std::uint64_t>(head.head().size(), kUsualHeadBytes), target_size_bytes));
   const std::uint64_t alternate = primary.alternate_lba().value, usable = primary.last_usable_lba().value;
   const std::uint64_t most = kMaxArraySizeBytes / sector;
   const std::uint64_t first = std::max(std::min(usable + 1, alternate - std::min(alternate, primary.array_sectors())),
                                        alternate - std::min(alternate, most));
   places += Interval::right_open(first * sector, (alternate + 1) * sector);
-  const std::uint64_t end_bytes = std::max({kEndBytes, array_bytes + sector, (alternate + 1 - first) * sector});
+  const std::uint64_t end_bytes = std::max({kUsualTailBytes, array_bytes + sector, (alternate + 1 - first) * sector});
   places += Interval::right_open(target_size_bytes - std::min(target_size_bytes, end_bytes), target_size_bytes);
   std::vector<ByteRange> ranges;
   for (const auto& place : places)
