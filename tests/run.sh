@@ -100,10 +100,12 @@ coverage() {
   rm -rf "$counted"
   mkdir -m 1777 "$counted"
   (umask 0 && ctest --test-dir build/coverage --output-on-failure --parallel "$jobs") || status=1
+  GPTGROW_COUNTED=$counted GPTGROW_PLUGIN=$PWD/build/coverage/nbd-plugin/nbdkit-gptgrow-plugin.so \
+    GPTGROW_FUSE=$PWD/build/coverage/fuse/gptgrow-fuse GPTGROW_COMMAND=$PWD/build/coverage/cli/gptgrow tests/vm/run.sh || status=1
   for object in build/coverage/{fuse/gptgrow-fuse,nbd-plugin/*.so,tests/{unit,fuse}/*-tests}; do
     objects+=(-object "$object")
   done
-  llvm-profdata merge -sparse "$counted"/*.profraw -o build/coverage/profile || return 1
+  llvm-profdata merge -sparse "$counted" -o build/coverage/profile || return 1
   llvm-cov show "${objects[@]}" -instr-profile=build/coverage/profile -show-branches=count -format=html \
     -output-dir=build/coverage/html core || return 1
   summary=$(llvm-cov report "${objects[@]}" -instr-profile=build/coverage/profile -show-region-summary=false core) || return 1

@@ -12,11 +12,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/initramfs.sh
 . "$here/initramfs.sh"
 
-readonly kModules="scsi_debug sd_mod virtio_pci virtio_blk nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
+readonly kModules="scsi_debug sd_mod virtio_pci virtio_blk virtio_console nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
   ext4 xfs raid0 raid1 dm-mod dm-log-writes dm-flakey dm-crypt dm-multipath dm-round-robin crypto_null ecb"
 readonly kModulesOfSomeKernels="bcache linear"
-readonly kModulesOfAllMachines="sd_mod virtio_pci virtio_blk virtio_scsi nvme xhci_pci usb_storage nbd loop fuse vfat nls_cp437
-  nls_ascii nls_utf8"
+readonly kModulesOfAllMachines="sd_mod virtio_pci virtio_blk virtio_console virtio_scsi nvme xhci_pci usb_storage nbd loop fuse vfat
+  nls_cp437 nls_ascii nls_utf8"
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat
   dd ddrescue cp cmp cat cut grep sed sort tail head tr tar gzip sha256sum stat sleep mkdir mount umount dmesg seq
   resize2fs e2fsck mkfs.xfs xfs_growfs xfs_repair

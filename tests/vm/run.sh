@@ -3,7 +3,8 @@
 # run.sh [CASE ...]
 # Restores disks in a small virtual machine with a real kernel, its nbd driver and Debian's tools, and boots them.
 # Runs all the cases of tests/vm/cases, or those named. Needs the plugin, gptgrow-fuse and gptgrow in build/release,
-# or where GPTGROW_PLUGIN, GPTGROW_FUSE and GPTGROW_COMMAND say.
+# or where GPTGROW_PLUGIN, GPTGROW_FUSE and GPTGROW_COMMAND say. What programs of the preset coverage count comes to a folder
+# for each case in the directory GPTGROW_COUNTED.
 #
 # A case is a file of tests/vm/cases:
 #   disks=("7G raw" "3T qcow2" "2G raw 4096")    /dev/vda, /dev/vdb, ...: size, format, bytes of a logical sector
@@ -147,7 +148,10 @@ run_case() {  # run_case NAME
     beside_guest >>"$log.host" 2>&1 &
     beside=$!
   fi
+  [ -z "${GPTGROW_COUNTED:-}" ] || arguments+=(
+    -device virtio-serial -device "virtserialport,chardev=counted" -chardev "file,id=counted,path=$work/counted.tar")
   start_guest $kGuestSeconds "$work/case.cpio" "$log" "${arguments[@]}" || true
+  [ -z "${GPTGROW_COUNTED:-}" ] || tar -xf "$work/counted.tar" --transform "s/^counted/$name/" -C "$GPTGROW_COUNTED"
   [ -z "$beside" ] || wait "$beside" || tell FAILED "$name" "beside the guest" "$?; see ${log#"$project"/}.host"
 
   for check in prepare $(cat "$work/case/case/checks"); do
