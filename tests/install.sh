@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# install.sh [--print] build|release|arm64|quickstart|test|coverage|packages|ceph
+# install.sh [--print] build|release|arm64|quickstart|compile|test|coverage|packages|ceph
 # Installs the Debian packages that a group needs and this machine lacks, or prints the group's names. The one list of
 # packages in the project.
 set -euo pipefail
@@ -18,7 +18,8 @@ for package in libarchive-dev libblkid-dev libbz2-dev libfmt-dev liblz4-dev libl
   arm64="$arm64 $package:arm64"
 done
 quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
-test="$quickstart bcache-tools binutils bmap-tools busybox-static bzip2 catch2 clang clang-format clang-tidy cloud-guest-utils cpio
+compile="$build catch2"  # with tests
+test="$quickstart $compile bcache-tools binutils bmap-tools busybox-static bzip2 clang clang-format clang-tidy cloud-guest-utils cpio
   cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
   mdadm nbd-client nginx-light openssh-client openssh-server openssl parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
   shfmt strace syslinux systemd systemd-container $repart xfsprogs xz-utils zstd"
@@ -33,6 +34,7 @@ case ${1:-} in
   release) group=$release ;;
   arm64) group=$arm64 ;;
   quickstart) group=$quickstart ;;
+  compile) group=$compile ;;
   test) group=$test ;;
   coverage) group=$coverage ;;
   packages) group=$packages ;;
