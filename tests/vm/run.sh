@@ -151,7 +151,9 @@ run_case() {  # run_case NAME
   [ -z "${GPTGROW_COUNTED:-}" ] || arguments+=(
     -device virtio-serial -device "virtserialport,chardev=counted" -chardev "file,id=counted,path=$work/counted.tar")
   start_guest $kGuestSeconds "$work/case.cpio" "$log" "${arguments[@]}" || true
-  [ -z "${GPTGROW_COUNTED:-}" ] || tar -xf "$work/counted.tar" --transform "s/^counted/$name/" -C "$GPTGROW_COUNTED"
+  # A guest that a case has killed has sent nothing.
+  [ ! -s "$work/counted.tar" ] || tar -xf "$work/counted.tar" --transform "s/^counted/$name/" -C "$GPTGROW_COUNTED"
+  rm -f "$work/counted.tar"
   [ -z "$beside" ] || wait "$beside" || tell FAILED "$name" "beside the guest" "$?; see ${log#"$project"/}.host"
 
   for check in prepare $(cat "$work/case/case/checks"); do
