@@ -53,8 +53,8 @@ std::string why_not(const std::shared_ptr<const Source>& image, const Reading& r
     return to_string(holding.holders.front());
   switch (relation_of(*image, disk.name()).kind) {
   case Relation::Kind::none: break;
-  case Relation::Kind::same: return "is the image";
-  case Relation::Kind::image_on_target: return "the image lies on it";
+  case Relation::Kind::same:
+  case Relation::Kind::image_on_target: return "holds the image";
   case Relation::Kind::target_on_image: return "lies on the image";
   }
   const std::uint32_t expected = Disk(image, size_of(disk), reading).table().sector_size_bytes;

@@ -61,6 +61,42 @@ check_a_name_is_confirmed_and_restored() {
   [ $status = 0 ]
   gptgrow verify "$image" /dev/vdd
 }
+check_what_is_no_disk_is_not_offered() {
+  modprobe -a brd zram dm-mod
+  dmsetup create none --table "0 20480 error"
+  dmsetup create over --table "0 20480 linear /dev/vdd 0"
+  losetup /dev/loop0 "$image"
+  typed nothing
+  [ $status = 2 ]
+  shown "not this one: /dev/vdd is a part of "
+  shown "^ *1  /dev/vdc "
+  ! grep -E "/dev/(dm-|ram|zram|loop)" /run/shown.lines
+  losetup -d /dev/loop0
+  dmsetup remove over
+  dmsetup remove none
+}
+check_the_disk_that_holds_the_image_is_not_offered() {
+  image=/dev/vdd typed nothing
+  [ $status = 2 ]
+  shown "not this one: holds the image"
+  printf '%s\n' "label: gpt" "2048,16384" | sfdisk -q --wipe always /dev/vdc
+  cat "$image" >/dev/vdc1
+  image=/dev/vdc1 typed nothing
+  [ $status = 2 ]
+  shown "not this one: holds the image"
+}
+check_a_disk_of_other_sectors_is_not_offered() {
+  truncate -s 2M /images/4096.img
+  losetup --sector-size 4096 /dev/loop0 /images/4096.img
+  printf '%s\n' "label: gpt" "64,64" | sfdisk -q /dev/loop0
+  losetup -d /dev/loop0
+  image=/images/4096.img typed nothing
+  [ $status = 2 ]
+  shown "not this one: has sectors of 512 bytes, and the table of the image is for 4096"
+  image="/images/4096.img --sector-size 4096" typed nothing
+  [ $status = 2 ]
+  shown "^ *2  /dev/vdd "
+}
 check_disks_in_use_are_unchanged() {
   umount /mnt/used
   swapoff /dev/vdb
