@@ -6,6 +6,7 @@
 #include "core/report/changes_report.h"
 #include "core/report/comparison_report.h"
 #include "core/report/json.h"
+#include "core/text.h"
 
 namespace gptgrow {
 
