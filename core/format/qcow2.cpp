@@ -96,7 +96,9 @@ void check_not_cut_off(const Source& file, const HeaderReader& header, std::uint
     std::size_t used = block.size();
     while (block.is_zero(used - 1, 1))
       --used;
-    const std::uint64_t last = i * refcounts_per_block + ((used * 8 - 1) >> refcount_order);
+    // Of less than a byte, the first one is in the low bits.
+    const auto width = static_cast<std::size_t>(std::bit_width(std::to_integer<unsigned>(block.bytes(used - 1, 1)[0])));
+    const std::uint64_t last = i * refcounts_per_block + (((used - 1) * 8 + width - 1) >> refcount_order);
     if (last > file.size_bytes() / cluster_bytes || last * cluster_bytes >= file.size_bytes())
       table.fail("cluster {} of {} bytes is in use, expected inside the file of {} bytes: it is cut off", last,
                  cluster_bytes, file.size_bytes());
