@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/gpt/which_backup.h"
+#include "tests/unit/catch2.h"
+#include "tests/unit/found_tables.h"
+
+using namespace gptgrow;
+
+namespace {
+
+/// `disk` at the beginning of one of 700 sectors, in whose last ones another disk's backup is left.
+Bytes over_another_disk(const TestDisk& disk)
+{
+  TestDisk last = two_partitions();
+  last.sectors = last.disk_end = 700;
+  last.entries.pop_back();
+  Bytes other = last.bytes(), bytes = disk.bytes();
+  flip(other, 699 * 512 + 56);
+  const auto header = std::span(other).subspan(699 * 512, 512);
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  bytes.resize(700 * 512);
+  copy(other, bytes, {667 * 512, 33 * 512});
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("A backup that is not in the last LBA is found where the primary says")
+{
+  Bytes bytes = two_partitions().bytes();
+  bytes.resize(700 * 512);
+  const FoundTables found = tables_of(bytes);
+  REQUIRE(found.backup);
+  CHECK(found.backup->at == Lba{511});
+  CHECK(found.backup->valid());
+}
+
+TEST_CASE("Of two backups that differ, that of the primary's disk counts, and the other one is told")
+{
+  const Bytes bytes = over_another_disk(two_partitions());
+  const FoundTables found = tables_of(bytes);
+  REQUIRE(found.backup);
+  CHECK(found.backup->at == Lba{511});
+  REQUIRE(found.strays.size() == 1);
+  CHECK(found.strays.front().at == Lba{699});
+}
+
+TEST_CASE("A header without its signature still tells which backup is its own, and where its array is")
+{
+  TestDisk own = two_partitions();
+  own.primary_array_lba = 10;
+  Bytes bytes = over_another_disk(own);
+  const auto wipe = [&](std::size_t bytes_wiped) { std::memset(bytes.data() + 512, 0, bytes_wiped); };
+  wipe(8);
+  const FoundTables found = tables_of(bytes);
+  REQUIRE(found.backup);
+  CHECK(found.backup->at == Lba{511});
+  REQUIRE(found.strays.size() == 1);
+  CHECK(found.strays.front().at == Lba{699});
+  CHECK(chosen(bytes, TableChoice::backup).primary.partition_entry_lba() == Lba{10});
+  // Its own backup is gone, too: the other one does not become its own.
+  Bytes alone = bytes;
+  std::memset(alone.data() + 511 * 512, 0, 512);
+  const FoundTables without = tables_of(alone);
+  REQUIRE(without.backup);
+  CHECK_FALSE(may_belong(MemorySource(alone), without.primary, without.backup->header));
+  wipe(512);
+  CHECK(may_belong(MemorySource(bytes), tables_of(bytes).primary, tables_of(bytes).backup->header));
+}
+
+TEST_CASE("Of two backups of one disk, that with the primary's array counts")
+{
+  Bytes bytes = two_partitions().bytes();
+  bytes.resize(700 * 512);
+  TestDisk older = two_partitions();
+  older.sectors = older.disk_end = 700;
+  older.entries.pop_back();
+  copy(older.bytes(), bytes, {667 * 512, 33 * 512});
+  for (const bool is_damaged : {false, true}) {
+    // Its own CRC, or the array that stands on the disk, speaks for it.
+    if (is_damaged)
+      flip(bytes, 512 + 16);
+    const FoundTables found = tables_of(bytes);
+    REQUIRE(found.backup);
+    CHECK(found.backup->at == Lba{511});
+    REQUIRE(found.strays.size() == 1);
+    CHECK(found.strays.front().at == Lba{699});
+  }
+}
+
+TEST_CASE("A damaged primary is known for another disk's by its GUID, and by its array alone where its CRC is wrong")
+{
+  const Bytes bytes = two_partitions().bytes();
+  const auto belongs = [](Bytes disk, bool seal) {
+    const auto header = std::span(disk).subspan(512, 512);
+    header[56] ^= std::byte{1};
+    header[8] ^= std::byte{1};  // the revision
+    if (seal) {
+      put_field<std::uint32_t>(header, 16, 0);
+      put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+    }
+    const MemorySource image(disk);
+    const FoundTables found = find_tables(image, std::nullopt);
+    REQUIRE_FALSE(found.primary.valid());
+    return may_belong(image, found.primary, found.backup.value().header);
+  };
+  CHECK(belongs(bytes, false));
+  CHECK_FALSE(belongs(bytes, true));
+  Bytes other_array = bytes;
+  flip(other_array, 1024 + 3 * 128);
+  CHECK_FALSE(belongs(other_array, false));
+  // Where the array should be cannot be read.
+  for (const std::uint64_t place : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{500}, UINT64_MAX}) {
+    Bytes elsewhere = bytes;
+    put_field<std::uint64_t>(std::span(elsewhere), 512 + 72, place);
+    CHECK_FALSE(belongs(elsewhere, false));
+  }
+}
+
+TEST_CASE("A partition that only a damaged primary shows is lost, not one that was moved or got a new GUID")
+{
+  Bytes bytes = two_partitions().bytes();
+  flip(bytes, 512 + 8);
+  const MemorySource image(bytes);
+  const FoundTables found = find_tables(image, std::nullopt);
+  const auto lost = [&](const std::vector<TestEntry>& kept) {
+    TestDisk disk = two_partitions();
+    disk.entries = kept;
+    return lost_with(image, found, used_entries(disk.array(), 128)).size();
+  };
+  CHECK(lost({}) == 2);
+  CHECK(lost({{1, 48, 99, 1}}) == 1);
+  CHECK(lost({{1, 48, 99, 1}, {3, 200, 399, 9}}) == 0);
+  CHECK(lost({{1, 48, 99, 1}, {3, 200, 398, 9}}) == 1);
+  CHECK(lost({{1, 48, 99, 1}, {3, 201, 399, 9}}) == 1);
+  CHECK(lost({{1, 48, 99, 1}, {3, 410, 420, 3}}) == 0);
+}
+
+TEST_CASE("What a primary shows and an older backup lacks is seen, whichever field of its header is damaged")
+{
+  TestDisk older = two_partitions();
+  older.entries.pop_back();
+  const Bytes whole = two_partitions().bytes();
+  for (const std::size_t field : {0U, 8U, 12U, 16U, 24U, 32U, 56U, 72U, 80U, 84U, 88U})
+    for (const bool is_valid : {true, false}) {
+      CAPTURE(field, is_valid);
+      Bytes bytes = whole;
+      copy(older.bytes(), bytes, {479 * 512, 33 * 512});
+      if (!is_valid)
+        flip(bytes, 512 + field);
+      const MemorySource image(bytes);
+      const FoundTables found = find_tables(image, std::nullopt);
+      REQUIRE(found.primary.valid() == is_valid);
+      REQUIRE(found.backup);
+      const auto lost = lost_with(image, found, used_entries(found.backup->array, 128));
+      REQUIRE(lost.size() == 1);
+      CHECK(lost.front().slot == 3);
+      const auto warnings = chosen(bytes, TableChoice::backup).warnings;
+      CHECK(std::ranges::any_of(warnings,
+                                [](const std::string& text) { return text.find("lacks: slot 3") != text.npos; }));
+    }
+}
