@@ -17,18 +17,6 @@ bool is_array(Role role)
   return role == Role::primary_array || role == Role::backup_array || role == Role::old_backup_array;
 }
 
-/// The first and last byte that differ, as a range of indices; empty when none does. Where `before` ends, all differs.
-ByteRange differing(std::span<const std::byte> before, std::span<const std::byte> after)
-{
-  const auto differs = [&](std::size_t i) { return i >= before.size() || before[i] != after[i]; };
-  std::size_t first = 0, end = after.size();
-  while (first < end && !differs(first))
-    ++first;
-  while (end > first && !differs(end - 1))
-    --end;
-  return {first, end - first};
-}
-
 void keep(std::vector<std::byte>& kept, std::span<const std::byte> bytes)
 {
   const auto first = bytes.first(std::min(bytes.size(), kMaxBytesKept));
@@ -173,43 +161,18 @@ void sort_by_place(std::vector<Change>& changes)
   std::ranges::stable_sort(changes, {}, [](const Change& change) { return change.range.offset; });
 }
 
-/// Compares what the layout does not take from the same place of the image and no structure holds.
-void compare_rest(const Disk& disk, std::vector<Change>& changes)
+/// What lies behind the end of the image, or of the disk: before both, all but the structures is the image's own.
+void compare_ends(const Disk& disk, std::vector<Change>& changes)
 {
-  Regions rest(disk.size_bytes());  // holes: still to be compared
+  const Source& image = disk.image();
+  Regions regions(disk.size_bytes());  // holes: behind the image
+  regions.overlay({clip({0, image.size_bytes()}, disk.size_bytes()), Origin::image, 0, Role::content});
   for (const Region& region : disk.layout().regions)
     if (is_table(region.role) || is_old_backup(region.role))
-      rest.overlay({region.range, Origin::own, 0, region.role});
-    else if (region.origin == Origin::image && region.range.offset == region.source_offset)
-      rest.overlay(region);
-
-  const Source& image = disk.image();
-  for (const Region& region : rest) {
-    if (region.origin != Origin::hole)
-      continue;
-    const ByteRange inside = clip(region.range, image.size_bytes());
-    if (inside.size != 0) {
-      const std::vector<std::byte> before = read_bytes(image, inside);
-      std::vector<std::byte> after(inside.size);
-      disk.read(inside.offset, after);
-      const ByteRange range = differing(before, after);
-      const auto part = [&](const std::vector<std::byte>& bytes) {
-        const auto bytes_in_range = std::span(bytes).subspan(range.offset, range.size);
-        return std::vector<std::byte>(bytes_in_range.begin(), bytes_in_range.end());
-      };
-      if (range.size != 0)
-        changes.push_back({{inside.offset + range.offset, range.size},
-                           "data",
-                           "",
-                           part(before),
-                           part(after),
-                           fmt::format("{} bytes", range.size),
-                           is_zero(part(after)) ? "zeros" : "other bytes"});
-    }
-    if (const std::uint64_t start = std::max(region.range.offset, image.size_bytes()); start < region.range.end())
-      changes.push_back(
-          {{start, region.range.end() - start}, "grown area", "", {}, {}, "past the end", "zeros, a hole"});
-  }
+      regions.overlay({region.range, Origin::own, 0, region.role});
+  for (const Region& region : regions)
+    if (region.origin == Origin::hole)
+      changes.push_back({region.range, "grown area", "", {}, {}, "past the end", "zeros, a hole"});
   if (image.size_bytes() > disk.size_bytes())
     changes.push_back({{disk.size_bytes(), image.size_bytes() - disk.size_bytes()},
                        "cut off",
@@ -225,7 +188,7 @@ void compare_rest(const Disk& disk, std::vector<Change>& changes)
 std::vector<Change> changes(const Disk& disk)
 {
   std::vector<Change> result = changes(disk.image(), gpt_of(disk));
-  compare_rest(disk, result);
+  compare_ends(disk, result);
   sort_by_place(result);
   return result;
 }

@@ -3,6 +3,8 @@
 #include "tests/unit/catch2.h"
 #include "tests/unit/served_disk.h"
 
+#include <functional>
+
 using namespace gptgrow;
 
 namespace {
@@ -89,4 +91,76 @@ TEST_CASE("What an image lacks of a partition, and the free space behind it, are
   image.resize(300 * 512 + 100);
   const std::vector<Change> list = changes(served(image, 1000 * 512, {.policy = {.truncated = Truncated::allow}}));
   CHECK(named(list, "grown area", "").range == ByteRange{300 * 512 + 100, 967 * 512 - 300 * 512 - 100});
+}
+
+TEST_CASE("A slot that was unused, and a header or an array where none was, are told as a whole")
+{
+  const Gpt gpt = gpt_of(served(two_partitions().bytes(), 512 * 512));
+  const auto with = [&](const std::function<void(std::vector<std::byte>&)>& change) {
+    std::vector<std::byte> before = two_partitions().bytes();
+    change(before);
+    return changes(MemorySource(before), gpt);
+  };
+  const auto fill = [](std::uint64_t at, std::size_t size, unsigned value) {
+    return [=](std::vector<std::byte>& bytes) {
+      std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), size, static_cast<std::byte>(value));
+    };
+  };
+  const auto words = [](const std::vector<Change>& list, const std::string& structure, const std::string& field) {
+    const Change& change = named(list, structure, field);
+    return change.before_words + "; " + change.after_words;
+  };
+  const std::string slot_1 =
+      "LBA 48-99, type A5A5A5A5-A5A5-A5A5-A5A5-A5A5A5A5A5A5, GUID 01010101-0101-0101-0101-010101010101";
+  CHECK(words(with(fill(1024, 128, 0)), "primary array", "slot 1") == "unused, zeros; " + slot_1);
+  // Without a type it is no entry, whatever its GUID.
+  CHECK(words(with(fill(1024, 16, 0)), "primary array", "slot 1") == "unused, with junk; " + slot_1);
+  CHECK(words(with(fill(1024 + 128, 1, 7)), "primary array", "slot 2").ends_with("; unused, zeros"));
+  const std::string header = "; header with MyLBA 511, AlternateLBA 1, LastUsableLBA 478, PartitionEntryLBA 479";
+  CHECK(words(with(fill(511 * 512, 512, 0)), "backup header", "") == "zeros" + header);
+  CHECK(words(with(fill(511 * 512, 8, 0)), "backup header", "") == "512 bytes" + header);
+  CHECK_THAT(words(with(fill(479 * 512, 16384, 0)), "backup array", ""),
+             ContainsSubstring("zeros; 16384 bytes, CRC 0x"));
+  CHECK(with(fill(0, 0, 0)).empty());
+}
+
+TEST_CASE("What a disk lacks of a structure is past its end, from its beginning on or from the middle")
+{
+  const Gpt gpt = gpt_of(served(two_partitions().bytes(), 700 * 512));
+  for (const auto& [size, array, header] :
+       {std::tuple{667 * 512, "past the end", "past the end"},
+        std::tuple{667 * 512 + 1, "past the end from the middle on", "past the end"},
+        std::tuple{700 * 512 - 1, "", "past the end from the middle on"}}) {
+    std::vector<std::byte> before = two_partitions().bytes();
+    before.resize(static_cast<std::size_t>(size), std::byte{7});
+    const std::vector<Change> list = changes(MemorySource(before), gpt);
+    CHECK(named(list, "backup header", "").before_words == header);
+    if (*array)
+      CHECK(named(list, "backup array", "").before_words == array);
+  }
+}
+
+TEST_CASE("Every byte that a served disk has otherwise than its image is in a change, and no more than the table and "
+          "the ends is")
+{
+  const TestDisk table = two_partitions();
+  std::vector<std::byte> whole = table.bytes(), behind = whole, missing = whole;
+  behind.resize(600 * 512 + 100, std::byte{0x77});
+  missing.resize(300 * 512 + 100);
+  for (const auto& image : {whole, behind, missing})
+    for (const std::uint64_t sectors : {440U, 512U, 530U, 601U, 1000U})
+      for (const OldBackup old_backup : {OldBackup::zero, OldBackup::keep}) {
+        CAPTURE(image.size(), sectors, static_cast<int>(old_backup));
+        const Disk disk =
+            served(image, sectors * 512, {.policy = {.old_backup = old_backup, .truncated = Truncated::allow}});
+        std::vector<std::byte> after = read_bytes(disk, {0, disk.size_bytes()}), before = image;
+        const std::size_t both = std::min(before.size(), after.size());
+        std::vector<bool> is_listed(std::max(before.size(), after.size()));
+        for (const Change& change : changes(disk))
+          std::fill_n(is_listed.begin() + static_cast<std::ptrdiff_t>(change.range.offset), change.range.size, true);
+        for (std::size_t at = 0; at < both; ++at)
+          if (before[at] != after[at] && !is_listed[at])
+            FAIL("byte " << at << " is not listed");
+        CHECK(std::count(is_listed.begin() + static_cast<std::ptrdiff_t>(both), is_listed.end(), false) == 0);
+      }
 }
