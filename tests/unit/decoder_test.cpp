@@ -139,11 +139,3 @@ TEST_CASE("An error of what is read is passed on as it is")
     CHECK_THROWS_AS(decoder->read(all), Broken);
   }
 }
-
-TEST_CASE("What no packer made has no compression")
-{
-  const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
-  CHECK(compression_of(bytes("")) == Compression::none);
-  CHECK(compression_of(bytes("\x1f")) == Compression::none);
-  CHECK(compression_of(bytes("EFI PART")) == Compression::none);
-}

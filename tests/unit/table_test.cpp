@@ -154,3 +154,22 @@ TEST_CASE("All headers of a disk are wiped, those of a rival and of strays too")
   bytes[512] = std::byte{0};
   CHECK(header_places(tables_of(bytes)) == std::vector<ByteRange>{{699 * 512, 512}, {511 * 512, 512}});
 }
+
+TEST_CASE("A backup that leaves no room for the primary array, or whose own array is in its way, is refused")
+{
+  TestDisk near{.first_usable_lba = 20, .entries = {}};
+  CHECK_THROWS_WITH(chosen(near.bytes(), TableChoice::backup),
+                    ContainsSubstring("backup header at LBA 511: FirstUsableLBA 20, expected at least 34"));
+  near.first_usable_lba = 34;
+  CHECK(chosen(near.bytes(), TableChoice::backup).primary.partition_entry_lba() == Lba{2});
+
+  TestDisk disk{.primary_array_lba = 40, .first_usable_lba = 80, .entries = {{1, 100, 110, 1}}};
+  Bytes bytes = disk.bytes();
+  const auto header = std::span(bytes).subspan(511 * 512, 512);
+  std::copy_n(bytes.begin() + 40 * 512, 32 * 512, bytes.begin() + 2 * 512);
+  put_field<std::uint64_t>(header, 72, 2);
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  CHECK_THROWS_WITH(chosen(bytes, TableChoice::backup),
+                    ContainsSubstring("PartitionEntryLBA 2, expected at least 72, behind the primary array"));
+}

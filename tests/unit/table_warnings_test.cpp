@@ -107,3 +107,79 @@ TEST_CASE("An empty table beside one that lists partitions is told")
   flip(bytes, 511 * 512);
   CHECK(warned(bytes) == 0);
 }
+
+TEST_CASE("A primary header that stands elsewhere tells how many bytes are in front of the disk, or missing")
+{
+  const auto explained = [](Bytes bytes, std::size_t in_front) {
+    if (in_front == 0)
+      bytes.erase(bytes.begin(), bytes.begin() + 512);
+    bytes.insert(bytes.begin(), in_front, std::byte{0});
+    const MemorySource image(bytes);
+    const auto sentences = explain_damage(image, find_tables(image, 512));
+    return sentences.empty() ? "" : sentences.front();
+  };
+  TestDisk small{.sectors = 100, .disk_end = 100, .entries = {}};
+  for (const TestDisk& disk : {two_partitions(), small}) {
+    CHECK_THAT(explained(disk.bytes(), 0),
+               ContainsSubstring("a primary header stands at byte 0: the file begins with LBA 1"));
+    for (const std::size_t in_front : {512U, 1024U, 10240U})
+      CHECK_THAT(
+          explained(disk.bytes(), in_front),
+          ContainsSubstring(fmt::format("a primary header stands at byte {}, expected at byte 512", in_front + 512)));
+    CHECK_THAT(explained(disk.bytes(), 128 * 512 - 512), !ContainsSubstring("a primary header"));
+    Bytes damaged = disk.bytes();
+    flip(damaged, 512 + 60);
+    CHECK_THAT(explained(damaged, 1024), !ContainsSubstring("a primary header"));
+  }
+}
+
+TEST_CASE("A restore that was stopped is told by what stands in the place of the primary header")
+{
+  for (const std::size_t at : {512U, 4096U}) {
+    Bytes bytes(8192);
+    std::ranges::copy(std::as_bytes(std::span(kUnfinishedRestore)), bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    const auto told = [&](std::size_t size) {
+      bytes.resize(size);
+      const MemorySource image(bytes);
+      return explain_damage(image, find_tables(image, 512)).size();
+    };
+    CHECK(told(8192) == 1);
+    CHECK(told(4096 + kUnfinishedRestore.size()) == 1);
+    CHECK(told(4096 + kUnfinishedRestore.size() - 1) == (at == 512 ? 1 : 0));
+  }
+}
+
+TEST_CASE("What keeps other tools from seeing a GPT is said of the MBR, one thing after the other")
+{
+  const auto warnings = [](std::initializer_list<std::pair<std::size_t, unsigned>> changes) {
+    Bytes mbr = two_partitions().bytes();
+    mbr.resize(512);
+    for (const auto& [at, value] : changes)
+      mbr[at] = static_cast<std::byte>(value);
+    return mbr_warnings(MemorySource(mbr));
+  };
+  CHECK(warnings({}).empty());
+  CHECK_THAT(warnings({{511, 0}}).at(0), ContainsSubstring("does not end with the bytes 55 aa"));
+  CHECK_THAT(warnings({{450, 0x83}}).at(0), ContainsSubstring("has no record of type 0xEE: "));
+  CHECK_THAT(warnings({{454, 2}}).at(0), ContainsSubstring("no record of type 0xEE that starts at LBA 1"));
+  CHECK(warnings({{454, 2}, {482, 0xee}, {486, 1}}).empty());
+  CHECK(warnings({{510, 0}, {450, 0}}).size() == 2);
+  const auto zeros = mbr_warnings(MemorySource(Bytes(512)));
+  REQUIRE(zeros.size() == 1);
+  CHECK_THAT(zeros[0], ContainsSubstring("all zeros"));
+}
+
+TEST_CASE("An entry that ends before it starts, or lies outside the usable area, is told")
+{
+  const auto warnings = [](std::uint64_t first_lba, std::uint64_t last_lba) {
+    TestDisk disk;
+    disk.entries = {{4, first_lba, last_lba, 1}};
+    std::vector<std::string> all;
+    check_entries(chosen(disk.bytes()), all);
+    return all.empty() ? "" : all.front();
+  };
+  CHECK(warnings(48, 477) == "");
+  CHECK(warnings(60, 59) == "slot 4: StartingLBA 60 is after EndingLBA 59");
+  CHECK(warnings(47, 100) == "slot 4: LBA 47-100 is not inside FirstUsableLBA 48 to LastUsableLBA 478");
+  CHECK_THAT(warnings(100, 479), ContainsSubstring("is not inside"));
+}

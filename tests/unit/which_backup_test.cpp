@@ -160,3 +160,100 @@ TEST_CASE("What a primary shows and an older backup lacks is seen, whichever fie
                                 [](const std::string& text) { return text.find("lacks: slot 3") != text.npos; }));
     }
 }
+
+TEST_CASE("Of two backups nothing tells, where the one has the primary's DiskGUID and the other its array")
+{
+  Bytes bytes = two_partitions().bytes();
+  bytes.resize(700 * 512);
+  TestDisk fewer = two_partitions(), last = two_partitions();
+  fewer.entries.pop_back();
+  last.sectors = last.disk_end = 700;
+  copy(fewer.bytes(), bytes, {479 * 512, 33 * 512});
+  copy(last.bytes(), bytes, {667 * 512, 33 * 512});
+  flip(bytes, 699 * 512 + 56);
+  const auto header = std::span(bytes).subspan(699 * 512, 512);
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  const auto places = [&] {
+    const FoundTables found = tables_of(bytes);
+    REQUIRE(found.backup);
+    REQUIRE(found.rival);
+    CHECK(found.strays.empty());
+    return std::pair(found.backup->at.value, found.rival->at.value);
+  };
+  CHECK(places() == std::pair<std::uint64_t, std::uint64_t>{511, 699});
+  flip(bytes, 512 + 48);
+  CHECK(places() == std::pair<std::uint64_t, std::uint64_t>{699, 511});
+  CHECK_THROWS_WITH(chosen(bytes, TableChoice::backup), ContainsSubstring("two valid backup tables differ"));
+}
+
+TEST_CASE("Of two damaged backups that of a valid primary counts, and else the one where every tool looks")
+{
+  Bytes bytes = two_partitions().bytes();
+  bytes.resize(700 * 512);
+  TestDisk last = two_partitions();
+  last.sectors = last.disk_end = 700;
+  copy(last.bytes(), bytes, {667 * 512, 33 * 512});
+  const auto place = [](const Bytes& disk) {
+    const FoundTables found = tables_of(disk);
+    return found.backup ? found.backup->at.value : 0;
+  };
+  for (const std::uint64_t lba : {511U, 699U})
+    flip(bytes, lba * 512 + 48);
+  CHECK(place(bytes) == 511);
+  flip(bytes, 512 + 48);
+  CHECK(place(bytes) == 699);
+  flip(bytes, 699 * 512);
+  CHECK(place(bytes) == 511);
+  flip(bytes, 511 * 512);
+  CHECK(place(bytes) == 0);
+}
+
+TEST_CASE(
+    "A backup that was left where the protective record says that the disk ended is told, if it lists something else")
+{
+  TestDisk now = two_partitions(), then = two_partitions();
+  now.sectors = now.disk_end = 700;
+  then.entries.pop_back();
+  Bytes bytes = now.bytes();
+  copy(then.bytes(), bytes, {479 * 512, 33 * 512});
+  const auto strays = [](Bytes disk, std::size_t record, unsigned type, std::uint32_t first_lba,
+                         std::uint32_t sectors) {
+    put_field<std::uint8_t>(disk, 446 + 16 * record + 4, static_cast<std::uint8_t>(type));
+    put_field<std::uint32_t>(disk, 446 + 16 * record + 8, first_lba);
+    put_field<std::uint32_t>(disk, 446 + 16 * record + 12, sectors);
+    const FoundTables found = tables_of(disk);
+    CHECK(found.backup.value().at == Lba{699});
+    return found.strays.size();
+  };
+  CHECK(strays(bytes, 0, 0xee, 1, 511) == 1);
+  CHECK(strays(bytes, 3, 0xee, 1, 511) == 1);
+  CHECK(strays(bytes, 0, 0x83, 1, 511) == 0);
+  CHECK(strays(bytes, 0, 0xee, 2, 511) == 0);
+  for (const std::uint32_t elsewhere : {0U, 1U, 510U, 699U, 700U, UINT32_MAX})
+    CHECK(strays(bytes, 0, 0xee, 1, elsewhere) == 0);
+  Bytes same = now.bytes(), damaged = bytes;
+  copy(two_partitions().bytes(), same, {479 * 512, 33 * 512});
+  CHECK(strays(same, 0, 0xee, 1, 511) == 0);
+  flip(damaged, 511 * 512 + 48);
+  CHECK(strays(damaged, 0, 0xee, 1, 511) == 0);
+}
+
+TEST_CASE("Of a primary of which two fields are damaged nothing is believed")
+{
+  struct Field {
+    std::size_t at;
+    std::uint64_t value;
+    std::size_t size;
+  };
+  for (const Field& first : {Field{84, 64, 4}, Field{84, 192, 4}, Field{84, UINT32_MAX, 4}, Field{80, UINT32_MAX, 4}})
+    for (const Field& second : {Field{72, 7, 8}, Field{72, 500, 8}, Field{72, UINT64_MAX, 8}, Field{56, 1, 8}}) {
+      CAPTURE(first.at, first.value, second.at, second.value);
+      Bytes bytes = two_partitions().bytes();
+      for (const Field& field : {first, second})
+        std::memcpy(bytes.data() + 512 + field.at, &field.value, field.size);
+      const MemorySource image(bytes);
+      // One field alone, which the backup has too, is seen through.
+      CHECK(lost_with(image, find_tables(image, 512), {}).size() == (second.at == 56 ? 2 : 0));
+    }
+}
