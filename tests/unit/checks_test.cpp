@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/error.h"
+#include "core/gpt/header.h"
 #include "core/repair/checks.h"
 #include "core/repair/repair.h"
 #include "tests/unit/memory_source.h"
@@ -62,4 +63,77 @@ TEST_CASE("A table for sectors of another size is no second backup of a disk who
   put_field<std::uint32_t>(first, 16, 0);
   put_field<std::uint32_t>(first, 16, crc32(first.first(92)));
   CHECK_THROWS_WITH(plan(), ContainsSubstring("two valid backup tables differ"));
+}
+
+TEST_CASE("Of two backups with one array nothing tells which is the disk's own, and of another array it is the one "
+          "that is there")
+{
+  // Primary header gone; a backup in the last LBA, another one where the protective record leads.
+  const auto refused = [](bool is_array_of_first, bool is_array_of_second) -> std::string {
+    TestDisk first{.sectors = 700, .disk_end = 700, .entries = {{1, 64, 79, 1}}};
+    TestDisk second = first;
+    second.disk_end = 512;
+    if (!is_array_of_second)
+      second.entries[0].last_lba = 80;
+    Bytes bytes = first.bytes();
+    const Bytes left = second.bytes();
+    std::copy_n(left.begin() + 479 * 512, 33 * 512, bytes.begin() + 479 * 512);
+    // Of another disk, its CRCs right.
+    bytes[511 * 512 + 56] ^= std::byte{1};
+    Header header({bytes.begin() + 511 * 512, bytes.begin() + 512 * 512});
+    header.seal();
+    std::ranges::copy(header.sector(), bytes.begin() + 511 * 512);
+    put_field<std::uint32_t>(bytes, 458, 511);
+    std::fill_n(bytes.begin() + 512, 512, std::byte{0});
+    if (!is_array_of_first)
+      std::copy_n(left.begin() + 1024, 32 * 512, bytes.begin() + 1024);
+    const MemorySource disk(bytes);
+    const FoundTables tables = find_tables(disk, 512);
+    REQUIRE(tables.strays.size() == 1);
+    try {
+      check_own_backup(disk, tables);
+    } catch (const Error& error) {
+      return fmt::format("{}{}", error.what(), error.hints().empty() ? "" : " " + error.hints().front().value);
+    }
+    return "";
+  };
+  CHECK_THAT(refused(true, true), ContainsSubstring("two valid backup tables differ") && ContainsSubstring("backup"));
+  CHECK(refused(true, true).ends_with("nothing is written backup"));
+  CHECK(refused(true, false).ends_with("nothing is written backup"));
+  CHECK_THAT(refused(false, false), ContainsSubstring("but the array at LBA 2 is that of the second"));
+}
+
+TEST_CASE("What a damaged primary still shows is lost, unless its slot is replaced or it is kept")
+{
+  TestDisk disk{.entries = {{1, 64, 79, 1}, {2, 80, 99, 2}, {5, 200, 259, 5}}};
+  Bytes bytes = disk.bytes();
+  const auto lost = [&](const std::vector<TestEntry>& kept, const std::vector<std::uint32_t>& replaced) -> std::string {
+    const MemorySource source(bytes);
+    TestDisk other;
+    other.entries = kept;
+    try {
+      check_nothing_lost(source, find_tables(source, 512), used_entries(other.array(), 128), replaced);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(lost({}, {}) == "");
+  bytes[512 + 40] ^= std::byte{1};
+  CHECK_THAT(lost({}, {}), ContainsSubstring("slot 1, LBA 64-79, GUID ") && ContainsSubstring(", and 2 more; nothing"));
+  CHECK_THAT(lost({{1, 64, 79, 1}, {2, 80, 99, 2}}, {}),
+             ContainsSubstring("slot 5, LBA 200-259") && !ContainsSubstring("more"));
+  CHECK(lost({{1, 64, 79, 1}, {2, 80, 99, 2}}, {5}) == "");
+  CHECK(lost(disk.entries, {}) == "");
+}
+
+TEST_CASE("A device's sectors are those of its table, and a file has none of its own")
+{
+  for (const std::uint32_t table : {512U, 4096U}) {
+    CHECK_NOTHROW(check_whole_sectors(MemorySource(Bytes(), 0), table));
+    CHECK_NOTHROW(check_whole_sectors(MemorySource(Bytes(), table), table));
+    const std::uint32_t other = table == 512 ? 4096 : 512;
+    CHECK_THROWS_WITH(check_whole_sectors(MemorySource(Bytes(), other), table),
+                      ContainsSubstring(fmt::format("sectors of {} bytes, expected {} as in the table", other, table)));
+  }
 }

@@ -190,3 +190,38 @@ TEST_CASE("Bytes of unused slots count")
   CHECK(compared(with_junk(image), with_junk(grown(image))).same());
   CHECK(traces(with_junk(image), grown(image).bytes()) == std::vector{Trace::unused_slots_changed});
 }
+
+TEST_CASE("A header that ends the usable area elsewhere, or has its backup's array elsewhere, has changed")
+{
+  const TestDisk image = disk_with_gap();
+  const auto resealed = [&](std::vector<std::byte> bytes, std::initializer_list<std::uint64_t> lbas, std::size_t field,
+                            std::uint64_t value) {
+    for (const std::uint64_t lba : lbas) {
+      const auto header = std::span(bytes).subspan(lba * 512, 512);
+      put_field<std::uint64_t>(header, field, value);
+      put_field<std::uint32_t>(header, 16, 0);
+      put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+    }
+    return bytes;
+  };
+  const Comparison shorter = compared(image.bytes(), resealed(grown(image).bytes(), {1, 699}, 48, 600));
+  REQUIRE(shorter.findings.size() == 1);
+  CHECK(shorter.findings[0].text == "LastUsableLBA is 600, expected 666");
+  std::vector<std::byte> moved = grown(image).bytes();
+  std::copy_n(moved.begin() + 667 * 512, 32 * 512, moved.begin() + 660 * 512);
+  moved = resealed(resealed(moved, {699}, 72, 660), {1, 699}, 48, 650);
+  const auto findings = compared(image.bytes(), moved).findings;
+  REQUIRE(findings.size() == 2);
+  CHECK(findings[0].text == "array moved: backup header says PartitionEntryLBA 660, was 667");
+}
+
+TEST_CASE("A table without entries is dense, and the only entry that moves fills a gap or does not")
+{
+  TestDisk image{.entries = {{3, 64, 79, 1}}}, disk = grown(image);
+  disk.entries[0].slot = 1;
+  CHECK(traces(image, disk) == std::vector{Trace::gap_closed});
+  disk.entries[0].slot = 2;
+  CHECK(traces(image, disk) == std::vector{Trace::entries_moved});
+  disk.entries.clear();
+  CHECK(traces(image, disk) == std::vector{Trace::entries_missing});
+}

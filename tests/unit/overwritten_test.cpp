@@ -52,3 +52,42 @@ TEST_CASE("Data is looked for where tables are named, and where they usually are
   disk[512] = std::byte{0};
   CHECK(found_on(disk).empty());
 }
+
+TEST_CASE("What was overwritten is told by what the image has there, and whether a file has it in that place")
+{
+  TestDisk table = {.sectors = 700, .disk_end = 700, .primary_array_lba = 40, .first_usable_lba = 80, .entries = {}};
+  Bytes image = table.bytes();
+  const auto put = [&](std::uint64_t lba, std::string_view text) {
+    std::ranges::copy(std::as_bytes(std::span(text)), image.begin() + static_cast<std::ptrdiff_t>(lba * 512));
+  };
+  put(2, "PM");
+  put(3, "PM");
+  put(4, "data");
+  // Zeros outside a partition are nothing that could be lost.
+  Bytes found = image;
+  for (const std::uint64_t lba : {2U, 3U, 4U, 6U})
+    found[lba * 512 + 100] = std::byte{1};
+  class Elsewhere : public MemorySource {
+  public:
+    Elsewhere(Bytes bytes, std::uint64_t by) : MemorySource(std::move(bytes)), by_(by) {}
+    std::optional<FileRange> file_range(ByteRange range) const override { return FileRange{0, range.offset + by_}; }
+
+  private:
+    std::uint64_t by_;
+  };
+  const MemorySource disk(found);
+  const auto told = [&](std::shared_ptr<const Source> source) {
+    return overwritten(disk, find_tables(disk, 512), Disk(std::move(source), {image.size()}, {}));
+  };
+  const auto places = told(in_memory(image));
+  REQUIRE(places.size() == 2);
+  CHECK(places[0].range == ByteRange{1024, 1024});
+  CHECK(places[0].where == "an Apple partition map");
+  CHECK(places[1].range == ByteRange{2048, 512});
+  CHECK(places[1].where == "data in no partition");
+  for (const Overwritten& each : places)
+    CHECK_FALSE(each.is_in_file);
+  for (const std::uint64_t by : {0U, 512U})
+    for (const Overwritten& each : told(std::make_shared<const Elsewhere>(image, by)))
+      CHECK(each.is_in_file == (by == 0));
+}

@@ -412,49 +412,61 @@ TEST_CASE("What is at the end of a disk of the image's size stays there")
   CHECK_FALSE(names(without_backup, bytes, kFdisk));
 }
 
-TEST_CASE("gdisk keeps a hybrid MBR, and deletes the record of a partition with the partition")
+TEST_CASE("A dump, and parted, may keep the last usable sector that the image names, and no other tool does")
 {
   const TestDisk disk = image_disk();
-  const auto hybrid = [](Bytes bytes, std::uint64_t last, bool with_second) {
-    std::fill(bytes.begin() + 446, bytes.begin() + 510, std::byte{0});
-    put(bytes, 440, {1, 2, 3, 4, 0, 0});
-    put(bytes, 446 + 4, {0x83});
-    set<std::uint32_t>(bytes, 0, 446 + 8, 64);
-    set<std::uint32_t>(bytes, 0, 446 + 12, 16);
-    if (with_second) {
-      put(bytes, 462 + 4, {0x83});
-      set<std::uint32_t>(bytes, 0, 462 + 8, 200);
-      set<std::uint32_t>(bytes, 0, 462 + 12, 60);
-    }
-    put(bytes, 478 + 4, {0xee});
-    set<std::uint32_t>(bytes, 0, 478 + 8, 1);
-    set<std::uint32_t>(bytes, 0, 478 + 12, static_cast<std::uint32_t>(last < 600 ? 63 : last));
+  const Bytes image = image_of(disk);
+  const auto kept = [](Bytes bytes) {
+    set_both<std::uint64_t>(bytes, 48, 478);
+    seal_both(bytes);
     return bytes;
   };
-  const Bytes image = hybrid(image_of(disk), 511, true);
-  const Bytes kept = hybrid(by_gdisk(disk), kLast, true);
-  CHECK(names(image, kept, kSgdisk));
-  const std::vector<Named> changes{
-      {"disk signature", [](Bytes& other) { other[440] ^= std::byte{1}; }},
-      {"type of a record", [](Bytes& other) { other[446 + 4] = std::byte{7}; }},
-      {"place of a record", [](Bytes& other) { other[446 + 8] ^= std::byte{1}; }},
-      {"a record that is gone",
-       [](Bytes& other) {
-         put(other, 446, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
-       }},
-      {"a record where there was none", [](Bytes& other) { other[494 + 4] = std::byte{7}; }},
-      {"a record for the one that protects", [](Bytes& other) { other[478 + 4] = std::byte{7}; }},
-  };
-  is_exact(image, kept, kSgdisk, changes);
+  CHECK(names(image, kept(by_sfdisk(disk)), kDump));
+  CHECK(names(image, kept(by_parted(disk)), kParted));
+  CHECK_FALSE(names(image, kept(by_fdisk(disk)), kFdisk));
+}
 
-  TestDisk fewer = disk;
-  fewer.entries.erase(fewer.entries.begin() + 1);
-  CHECK(names(image, hybrid(by_gdisk(fewer), kLast, false), kSgdiskEdited));
-  CHECK_FALSE(names(image, hybrid(by_gdisk(fewer), kLast, true), kSgdiskEdited));
-  CHECK_FALSE(names(image, hybrid(by_gdisk(disk), kLast, false), kSgdiskEdited));
-  // With the last record the MBR is written anew.
-  TestDisk only_last = disk;
-  only_last.entries = {{4, 80, 95, 4}};
-  CHECK(names(image, by_gdisk(only_last), kSgdiskEdited));
-  CHECK_FALSE(names(image, by_gdisk(fewer), kSgdiskEdited));
+TEST_CASE("parted leaves room for 128 entries, however few there are, and others do not")
+{
+  TestDisk disk = image_disk();
+  disk.entry_count = 4;
+  const Bytes image = image_of(disk);
+  const auto last_usable = [](Bytes bytes, std::uint64_t lba) {
+    set_both<std::uint64_t>(bytes, 48, lba);
+    seal_both(bytes);
+    return bytes;
+  };
+  CHECK(names(image, last_usable(by_parted(disk), kLast - 33), kParted));
+  CHECK_FALSE(names(image, by_parted(disk), kParted));
+  CHECK(names(image, by_sfdisk(disk), kDump));
+  CHECK_FALSE(names(image, last_usable(by_sfdisk(disk), kLast - 33), kDump));
+}
+
+TEST_CASE("Bytes of unused slots are lost with a dump and with parted, and only an edit of others changes them")
+{
+  const TestDisk disk = image_disk();
+  const auto junk = [](Bytes bytes, std::uint64_t last, std::uint64_t value) {
+    for (const std::uint64_t lba : {kPrimary, last})
+      put_field<std::uint64_t>(std::span(bytes), get_field<std::uint64_t>(bytes, lba * 512 + 72) * 512 + 6 * 128 + 56,
+                               value);
+    seal(bytes, kPrimary);
+    seal(bytes, last);
+    return bytes;
+  };
+  const Bytes image = junk(image_of(disk), 511, 5);
+  for (const auto& [tool, bytes] : {std::pair{kDump, by_sfdisk(disk)}, std::pair{kParted, by_parted(disk)}}) {
+    CHECK(names(image, bytes, tool));
+    CHECK_FALSE(names(image, junk(bytes, kLast, 5), tool));
+    CHECK_FALSE(names(image, junk(bytes, kLast, 6), tool));
+  }
+  for (const auto& [tool, edited, bytes] :
+       {std::tuple{kSgdisk, kSgdiskEdited, by_gdisk(disk)}, std::tuple{kFdisk, kFdiskEdited, by_fdisk(disk)}}) {
+    CHECK(names(image, junk(bytes, kLast, 5), tool));
+    CHECK_FALSE(names(image, bytes, tool));
+    Bytes other = bytes;
+    set_entry<std::uint8_t>(other, 2, 16, 0x11);
+    set_entry<std::uint8_t>(other, 4, 16, 0x11);
+    seal_both(other);
+    CHECK(names(image, other, edited));
+  }
 }

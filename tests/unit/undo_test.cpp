@@ -103,3 +103,34 @@ TEST_CASE("An undo file whose CRC is right is read strictly all the same")
   CHECK(parsed(many).writes.size() == 64);
   refused(many + "write 64 MBR\nbefore 00\nafter 01\n", "more than 64 writes");
 }
+
+TEST_CASE("What had not begun is not undone, and of a disk of another size nothing is")
+{
+  const Bytes before(512, std::byte{1}), between(512, std::byte{2}), after(512, std::byte{3});
+  const Undo undo{
+      4096, 512, {{"first", 512, before, between}, {"second", 1024, before, after}, {"third", 512, between, after}}};
+  const auto undone = [&](const Bytes& first, const Bytes& second) {
+    Bytes state(4096);
+    std::ranges::copy(first, state.begin() + 512);
+    std::ranges::copy(second, state.begin() + 1024);
+    std::string text;
+    for (const gptgrow::Write& write : plan_undo(MemorySource(state), undo))
+      text += fmt::format("{} to {} ", write.what, std::to_integer<int>(write.after[0]));
+    return text;
+  };
+  CHECK(undone(before, before) == "");
+  CHECK(undone(between, before) == "first to 1 ");
+  CHECK(undone(between, after) == "second to 1 first to 1 ");
+  CHECK(undone(after, after) == "third to 2 second to 1 first to 1 ");
+  for (const std::size_t size : {4095U, 4097U})
+    CHECK_THROWS_WITH(plan_undo(MemorySource(Bytes(size)), undo),
+                      ContainsSubstring(fmt::format("{} bytes, the undo file is of a disk of 4096", size)));
+}
+
+TEST_CASE("An undo file that could not be loaded again is not written")
+{
+  const TemporaryFile place;
+  const std::string path = place.path() + ".undo";
+  CHECK_THROWS_WITH(save_undo(path, {4096, 513, {}}), ContainsSubstring("sector_size_bytes 513"));
+  CHECK_FALSE(std::filesystem::exists(path));
+}
