@@ -33,7 +33,7 @@ TEST_CASE("A password in a URI is refused, and is not said again")
 {
   for (const char* uri : {"nbd://user:secret@host", "nbd://user:secret@host/export", "nbds://:secret@host:10809",
                           "nbd://user:secret@[::1]/", "nbd+unix://user:secret@/?socket=/x", "nbd://a:b@secret@host",
-                          "nbd://user:secret@host?x=y", "nbd://user:secret@host#x"}) {
+                          "nbd://user@a:secret@host", "nbd://user:secret@host?x=y", "nbd://user:secret@host#x"}) {
     const std::string words = said_of(nbd::check_no_password, uri);
     CAPTURE(uri);
     CHECK_THAT(words, ContainsSubstring("//...: a password") && ContainsSubstring("tls-psk-file=FILE"));
