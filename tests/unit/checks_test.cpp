@@ -137,3 +137,42 @@ TEST_CASE("A device's sectors are those of its table, and a file has none of its
                       ContainsSubstring(fmt::format("sectors of {} bytes, expected {} as in the table", other, table)));
   }
 }
+
+TEST_CASE("The primary counts, or the only backup; with two, or none, nothing does")
+{
+  TestDisk table{.sectors = 700, .disk_end = 700, .entries = {{1, 64, 79, 1}}};
+  Bytes bytes = table.bytes();
+  const auto place = [&](bool has_rival = false) {
+    const MemorySource disk(bytes);
+    FoundTables tables = find_tables(disk, 512);
+    if (has_rival)
+      tables.rival = tables.backup;
+    return table_that_counts(disk, tables).at.value;
+  };
+  CHECK(place() == 1);
+  CHECK(place(true) == 1);
+  bytes[512 + 40] ^= std::byte{1};
+  CHECK(place() == 699);
+  CHECK_THROWS_WITH(place(true), ContainsSubstring("two valid backup tables differ"));
+  bytes[699 * 512 + 40] ^= std::byte{1};
+  CHECK_THROWS_WITH(place(), ContainsSubstring("there is no valid backup either"));
+  bytes[699 * 512] ^= std::byte{1};
+  CHECK_THROWS_WITH(place(), ContainsSubstring("there is no valid backup either"));
+}
+
+TEST_CASE("A backup that the damaged primary speaks against is of another disk")
+{
+  TestDisk table{.entries = {{1, 64, 79, 1}}};
+  Bytes bytes = table.bytes();
+  bytes[512 + 24] = std::byte{2};
+  const auto check = [&](std::uint8_t guid) {
+    bytes[512 + 56] = std::byte{guid};
+    Header header({bytes.begin() + 512, bytes.begin() + 1024});
+    header.seal();
+    std::ranges::copy(header.sector(), bytes.begin() + 512);
+    const MemorySource disk(bytes);
+    check_own_backup(disk, find_tables(disk, 512));
+  };
+  CHECK_NOTHROW(check(0xd1));
+  CHECK_THROWS_WITH(check(0xd2), ContainsSubstring("the only valid one seems to be of another disk: LBA 511"));
+}

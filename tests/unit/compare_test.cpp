@@ -99,3 +99,34 @@ TEST_CASE("A backup that is of another table is told, also where the image has n
   CHECK(traces(a, b) == std::vector{Trace::backup_bad});
   CHECK(compared(a, grown(image).bytes()).same());
 }
+
+TEST_CASE("Without a backup on either side, and with what the image itself has, disks are the same")
+{
+  const TestDisk image = disk_with_gap();
+  std::vector<std::byte> a = image.bytes(), b = grown(image).bytes();
+  const auto wipe = [](std::vector<std::byte>& disk) { std::fill(disk.end() - 33 * 512, disk.end(), std::byte{0}); };
+  wipe(b);
+  const Comparison lost = compared(a, b);
+  REQUIRE(lost.fields.size() == 1);
+  CHECK((lost.fields[0].is_state && lost.fields[0].a == "valid" && lost.fields[0].b == "none"));
+  wipe(a);
+  CHECK(compared(a, b).same());
+  a[512 + 60] ^= std::byte{1};
+  CHECK_THROWS_WITH(compared(a, b), ContainsSubstring("image: primary header at LBA 1: CRC"));
+  // Its backup was left behind, and should be elsewhere.
+  std::vector<std::byte> copied = image.bytes();
+  copied.resize(kGrownSectors * 512);
+  CHECK(compared(copied, copied).same());
+  CHECK(compared(copied, grown(image).bytes()).same());
+}
+
+TEST_CASE("Of a disk that is too small for the image's table only what does not move with its end is compared")
+{
+  const TestDisk image = disk_with_gap();
+  TestDisk small = image;
+  small.sectors = small.disk_end = 250;
+  small.entries.erase(small.entries.begin() + 1);
+  const Comparison comparison = compared(image.bytes(), small.bytes());
+  CHECK(comparison.fields.empty());
+  CHECK(comparison.slots.size() == 1);
+}

@@ -130,6 +130,10 @@ TEST_CASE("A header in the last LBA is a new backup where it fits the primary, s
     std::memcpy(sector(other, kNow).data() + at, &value, size);
     CHECK_FALSE(found(other));
   }
+  Bytes other = good;
+  put_field<std::uint32_t>(sector(other, kNow), 84, 256);
+  put_field<std::uint64_t>(sector(other, kNow), 72, 600);
+  CHECK_FALSE(found(other));
 }
 
 TEST_CASE("From the first write to the seal the header and the MBR that are to be are known")

@@ -64,3 +64,13 @@ TEST_CASE("The bytes of an entry are those that lie on the disk")
   const Entry entry{.first_lba = Lba{first}, .last_lba = Lba{last}, .name = {}};
   CHECK(bytes_of(entry, 512, 8192) == range);
 }
+
+TEST_CASE("An array that nobody filled is empty, and the same as another one")
+{
+  const EntryArray none;
+  CHECK(none.size() == 0);
+  CHECK(none.begin() == none.end());
+  CHECK(none == EntryArray());
+  CHECK(none == EntryArray(std::vector<std::byte>()));
+  CHECK_FALSE(none == EntryArray(std::vector<std::byte>(1)));
+}

@@ -225,3 +225,45 @@ TEST_CASE("A table without entries is dense, and the only entry that moves fills
   disk.entries.clear();
   CHECK(traces(image, disk) == std::vector{Trace::entries_missing});
 }
+
+TEST_CASE("Entries in other slots close no gap where there is none, and sort nothing that is sorted")
+{
+  TestDisk image{.entries = {{1, 64, 79, 1}, {2, 80, 95, 2}}}, disk = grown(image);
+  disk.entries = {{2, 64, 79, 1}, {1, 80, 95, 2}};
+  CHECK(traces(image, disk) == std::vector{Trace::entries_moved});
+  disk.entries = {{2, 80, 95, 1}, {1, 64, 79, 2}};
+  CHECK(traces(image, disk) == std::vector{Trace::entries_moved, Trace::extents_changed});
+}
+
+TEST_CASE("All fields of entries that changed are named, with their slots")
+{
+  const TestDisk image = disk_with_gap();
+  std::vector<std::byte> disk = grown(image).bytes();
+  std::vector<std::byte> array = grown(image).array();
+  array[48] = array[5 * 128 + 48] = std::byte{4};
+  array[128 + 56] = std::byte{'x'};
+  for (const std::uint64_t lba : {1U, 699U}) {
+    const auto header = std::span(disk).subspan(lba * 512, 512);
+    std::ranges::copy(array, disk.begin() + static_cast<std::ptrdiff_t>(get_field<std::uint64_t>(header, 72) * 512));
+    put_field<std::uint32_t>(header, 88, crc32(array));
+    put_field<std::uint32_t>(header, 16, 0);
+    put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  }
+  const auto findings = compared(image.bytes(), disk).findings;
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].trace == Trace::entry_fields_changed);
+  CHECK(findings[0].text == "Attributes changed: slots 1, 6; PartitionName changed: slot 2");
+}
+
+TEST_CASE("An MBR that protects nothing on either side has lost nothing, and a damaged table left no backup behind")
+{
+  using enum Trace;
+  const TestDisk image = disk_with_gap();
+  std::vector<std::byte> a = image.bytes(), b = grown(image).bytes();
+  a[450] = b[450] = std::byte{0};
+  CHECK(std::ranges::count(traces(a, b), protective_record_lost) == 0);
+  b = grown(image).bytes();
+  b[458] = std::byte{9};
+  b[512 + 60] ^= std::byte{1};
+  CHECK(traces(image.bytes(), b) == std::vector{primary_bad, mbr_changed});
+}

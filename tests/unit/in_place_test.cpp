@@ -259,3 +259,39 @@ TEST_CASE("Wherever a table in place is cut off, the same command completes what
   fmt::print("{} classes of disks, {} states\n", tried, states);
   CHECK(tried > 400);
 }
+
+TEST_CASE("A new backup that nobody knows, or that is whole beside the old one, does not count")
+{
+  TestDisk table{
+      .sectors = 200, .disk_end = 160, .entry_count = 14, .first_usable_lba = 8, .entries = {{1, 20, 26, 1}}};
+  const Bytes before = table.bytes();
+  const std::vector<gptgrow::Write> writes = plan_in_place(MemorySource(before), {}).writes;
+  const Bytes after = complete(before, writes);
+  Bytes unknown = cut_after(before, writes, 1, Order::ascending);
+  unknown[199 * 512 + kHeaderCrc32Offset] ^= std::byte{1};
+  CHECK(same(complete(unknown, plan_in_place(MemorySource(unknown), {}).writes), after));
+  Bytes beside = before;
+  std::copy(after.begin() + 190 * 512, after.end(), beside.begin() + 190 * 512);
+  CHECK(same(complete(beside, plan_in_place(MemorySource(beside), {}).writes), after));
+}
+
+TEST_CASE("A backup that is asked for becomes the table, also where the primary is valid")
+{
+  TestDisk table{
+      .sectors = 160, .disk_end = 160, .entry_count = 14, .first_usable_lba = 8, .entries = {{1, 20, 26, 1}}};
+  TestDisk older = table;
+  older.entries[0].last_lba = 25;
+  Bytes disk = table.bytes();
+  const Bytes other = older.bytes();
+  std::copy(other.begin() + 150 * 512, other.end(), disk.begin() + 150 * 512);
+  CHECK(same(complete(disk, plan_in_place(MemorySource(disk), {.table = TableChoice::backup}).writes), other));
+  CHECK(same(complete(disk, plan_in_place(MemorySource(disk), {}).writes), table.bytes()));
+  // Slots are moved in a table that is whole, and in no other.
+  disk = table.bytes();
+  const Bytes moved = complete(disk, plan_in_place(MemorySource(disk), {}, {{1, 3}}).writes);
+  table.entries[0].slot = 3;
+  CHECK(same(moved, table.bytes()));
+  disk[512 + 40] ^= std::byte{1};
+  CHECK_THROWS_WITH(plan_in_place(MemorySource(disk), {}, {{1, 3}}), ContainsSubstring("slots cannot be moved"));
+  CHECK_NOTHROW(plan_in_place(MemorySource(disk), {.table = TableChoice::backup}));
+}

@@ -128,6 +128,6 @@ TEST_CASE("Of a disk without a valid table the headers are shown, each with what
   CHECK_THAT(text_of(disk), ContainsSubstring("Slots of the backup table"));
   disk[511 * 512 + 40] ^= std::byte{1};
   CHECK_THAT(text_of(disk), ContainsSubstring("damaged             damaged\n") &&
-                                ContainsSubstring("\n  primary: CRC") &&
-                                ContainsSubstring("\n  backup: CRC") && !ContainsSubstring("Slots of"));
+                                ContainsSubstring("\n  primary: CRC") && ContainsSubstring("\n  backup: CRC") &&
+                                !ContainsSubstring("Slots of"));
 }

@@ -88,6 +88,13 @@ TEST_CASE("What fills a whole disk is told by its kind")
   CHECK_THAT(sentence({kSwap, kSwapVersion}),
              ContainsSubstring("it looks like a single swap volume, as a partition holds it"));
   CHECK_THAT(sentence({{32768, "\1CD001\1"}}), ContainsSubstring("an image of a CD or DVD (iso9660)"));
+  CHECK_THAT(sentence({{32768, "\0BEA01\1"sv},
+                       {34816, "\0NSR02\1"sv},
+                       {36864, "\0TEA01\1"sv},
+                       {256 * 2048, "\2"},
+                       {256 * 2048 + 12, "\0\1"sv}},
+                      kRecognizedBytes),
+             ContainsSubstring("an image of a CD or DVD (udf)"));
   CHECK_THAT(sentence({{0, "LUKS\xba\xbe\0\1"sv}}), ContainsSubstring("an encrypted container (LUKS): open it first"));
 }
 
@@ -120,4 +127,22 @@ TEST_CASE("A file is looked at as a whole, and what is no file by its beginning"
   Bytes bytes(4 << 20);
   FileSource(file.path()).read(0, bytes);
   CHECK(looks_like(MemorySource(bytes)) == "its first 1048576 bytes are zeros");
+}
+
+TEST_CASE("What lies somewhere inside a file is looked at by its own beginning")
+{
+  class Inside : public MemorySource {
+  public:
+    Inside(Bytes bytes, int fd) : MemorySource(std::move(bytes)), file_{fd, 512} {}
+    std::optional<FileRange> file_range(ByteRange) const override { return file_; }
+
+  private:
+    FileRange file_;
+  };
+  const TemporaryFile file;
+  file.resize(kRecognizedBytes);
+  file.write(32768, "\1CD001\1");
+  CHECK_THAT(looks_like(FileSource(file.path())), ContainsSubstring("(iso9660)"));
+  const FileSource source(file.path());
+  CHECK(looks_like(Inside(file_with({kExt}), source.fd())).find("ext2") != std::string::npos);
 }

@@ -171,6 +171,14 @@ TEST_CASE(
   // One that was made again at another place has lost its record, too.
   CHECK(edited(hybrid(true, false, 47), other_second) == "gdisk");
   CHECK(edited(image, other_second) == "fdisk");
+  // Another GUID in the same place: it may have been made again, with its record or without.
+  TestDisk other_guid = two_partitions(), one_more = two_partitions();
+  other_guid.entries[1].id = 9;
+  one_more.entries.push_back({5, 410, 420, 5});
+  CHECK(edited(image, other_guid) == "gdisk fdisk");
+  CHECK(edited(hybrid(true, false, 47), other_guid) == "gdisk");
+  CHECK(edited(image, one_more) == "gdisk fdisk");
+  CHECK(edited(hybrid(true, false, 47), one_more).empty());
   // With the last record the MBR is written anew.
   CHECK(edited(protective(false, 0, kCalculated), none) == "gdisk");
   CHECK(edited(protective(false, 0, kCalculated), without_second).empty());

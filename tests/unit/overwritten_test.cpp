@@ -91,3 +91,23 @@ TEST_CASE("What was overwritten is told by what the image has there, and whether
     for (const Overwritten& each : told(std::make_shared<const Elsewhere>(image, by)))
       CHECK(each.is_in_file == (by == 0));
 }
+
+TEST_CASE("What the image lacks was not written over, and places that do not touch are told one by one")
+{
+  TestDisk table = {.sectors = 700,
+                    .disk_end = 700,
+                    .primary_array_lba = 40,
+                    .first_usable_lba = 80,
+                    .entries = {{1, 80, 150, 1}, {2, 151, 600, 2}}};
+  Bytes image = table.bytes(), found = image;
+  image.resize(300 * 512 + 100);
+  put_field<std::uint64_t>(found, 512 + 72, 290);
+  for (const std::uint64_t lba : {291U, 293U, 299U, 300U, 301U, 310U})
+    found[lba * 512 + 7] ^= std::byte{1};
+  const MemorySource disk(found);
+  const Disk served(in_memory(image), {found.size()}, {.policy = {.truncated = Truncated::allow}});
+  std::vector<ByteRange> ranges;
+  for (const Overwritten& each : overwritten(disk, find_tables(disk, 512), served))
+    ranges.push_back(each.range);
+  CHECK(ranges == std::vector<ByteRange>{{291 * 512, 512}, {293 * 512, 512}, {299 * 512, 512}});
+}

@@ -131,6 +131,9 @@ TEST_CASE("The last cluster that is in use is known, whatever the size of a refc
       ContainsSubstring("cluster 6 of 512 bytes is in use, expected inside the file of 3072 bytes: it is cut off"));
   put_refcounts(file, order, 0);
   CHECK_THAT(said(check_qcow2, file), ContainsSubstring("no cluster is in use"));
+  for (std::size_t i = 0; i < kCluster; i += 8)
+    put_big<std::uint64_t>(file, kCluster + i, kBlock);
+  CHECK_THAT(said(check_qcow2, file), ContainsSubstring("more refcount blocks than the file of 3072 bytes can hold"));
 }
 
 TEST_CASE("Only compressed data may fill the last cluster of a qcow2 in part, and has to be whole")
@@ -173,6 +176,13 @@ TEST_CASE("Only compressed data may fill the last cluster of a qcow2 in part, an
   // Entries of 16 bytes: what is between two of them is no entry.
   CHECK(entry(16, 0, 16) == kTaken);
   CHECK_THAT(entry(8, 0, 16), ContainsSubstring("it is cut off"));
+  // What the L1 table lacks is passed over.
+  Bytes second = file;
+  put_big<std::uint32_t>(second, 36, 2);
+  put_big<std::uint64_t>(second, 3 * 4096, 0);
+  put_big<std::uint64_t>(second, 3 * 4096 + 8, 4 * 4096);
+  put_big<std::uint64_t>(second, 4 * 4096, kIsCompressed | (5 * 4096 + 100));
+  CHECK(said(check_qcow2, second) == kTaken);
   // Of an L1 table that says too much nothing is read.
   put_big<std::uint32_t>(file, 36, (32 << 20) / 8 + 1);
   CHECK_THAT(entry(0, 0), ContainsSubstring("l1_size 4194305, expected at most 4194304"));

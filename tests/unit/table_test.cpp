@@ -173,3 +173,35 @@ TEST_CASE("A backup that leaves no room for the primary array, or whose own arra
   CHECK_THROWS_WITH(chosen(bytes, TableChoice::backup),
                     ContainsSubstring("PartitionEntryLBA 2, expected at least 72, behind the primary array"));
 }
+
+TEST_CASE("A backup of another disk may be chosen beside a valid primary, and is said to be one")
+{
+  Bytes bytes = two_partitions().bytes();
+  flip(bytes, 511 * 512 + 56);
+  const auto header = std::span(bytes).subspan(511 * 512, 512);
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  const auto warnings = chosen(bytes, TableChoice::backup).warnings;
+  CHECK(std::ranges::count_if(warnings, [](const std::string& text) {
+          return text.find("may be of another disk: its DiskGUID is D1D1D12E-") != text.npos &&
+                 text.ends_with(" in the primary header");
+        }) == 1);
+}
+
+TEST_CASE("A file without a GPT that looks like nothing is refused with what was looked for")
+{
+  Bytes bytes(8192);
+  bytes[100] = std::byte{'x'};
+  const MemorySource image(bytes);
+  const auto refused = [&](std::optional<std::uint32_t> size) -> std::string {
+    try {
+      (void)choose_table(image, find_tables(image, size), TableChoice::primary);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK_THAT(refused(std::nullopt), ContainsSubstring("neither for 512 nor for 4096-byte sectors"));
+  CHECK_THAT(refused(4096), ContainsSubstring("primary header at LBA 1 (byte 4096): ") &&
+                                !ContainsSubstring("neither") && !ContainsSubstring("looks like"));
+}

@@ -183,3 +183,24 @@ TEST_CASE("An entry that ends before it starts, or lies outside the usable area,
   CHECK(warnings(47, 100) == "slot 4: LBA 47-100 is not inside FirstUsableLBA 48 to LastUsableLBA 478");
   CHECK_THAT(warnings(100, 479), ContainsSubstring("is not inside"));
 }
+
+TEST_CASE("A backup of another shape, or with its array in the primary's place, differs in that")
+{
+  const TestDisk disk = two_partitions();
+  TestDisk wide = disk;
+  wide.entry_count = 64, wide.entry_size = 256;
+  Bytes bytes = disk.bytes();
+  copy(wide.bytes(), bytes, {479 * 512, 33 * 512});
+  const auto told = [&](std::string_view text) {
+    return std::ranges::count_if(chosen(bytes).warnings,
+                                 [&](const std::string& each) { return each.find(text) != each.npos; });
+  };
+  CHECK(told("SizeOfPartitionEntry: primary 128, backup 256") == 1);
+  CHECK(told("slot 2: primary unused; backup unused; from byte 128 of the slot on") == 1);
+  bytes = disk.bytes();
+  const auto header = std::span(bytes).subspan(511 * 512, 512);
+  put_field<std::uint64_t>(header, 72, 2);
+  put_field<std::uint32_t>(header, 16, 0);
+  put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+  CHECK(told("PartitionEntryLBA of the backup: 2, expected behind the primary array at LBA 2") == 1);
+}

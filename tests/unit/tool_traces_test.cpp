@@ -470,3 +470,47 @@ TEST_CASE("Bytes of unused slots are lost with a dump and with parted, and only 
     CHECK(names(image, other, edited));
   }
 }
+
+TEST_CASE("A tool puts the backup into the last LBA, keeps the size of an entry, and sorts also what is empty")
+{
+  const TestDisk disk = image_disk();
+  const Bytes image = image_of(disk);
+  for (const auto& [tool, bytes] : {std::pair{kSgdisk, by_gdisk(disk)}, std::pair{kFdisk, by_fdisk(disk)},
+                                    std::pair{kDump, by_sfdisk(disk)}, std::pair{kParted, by_parted(disk)}}) {
+    Bytes larger = bytes;
+    larger.resize(larger.size() + 100 * 512);
+    set<std::uint32_t>(larger, 0, 458, kLast + 100);
+    CHECK_FALSE(names(image, larger, tool));
+  }
+  TestDisk wide = disk, narrow = disk;
+  wide.first_usable_lba = narrow.first_usable_lba = 80;
+  wide.entry_size = 256;
+  wide.entries = narrow.entries = {{1, 80, 95, 4}};
+  CHECK(names(image_of(wide), by_fdisk(wide), kFdisk));
+  CHECK_FALSE(names(image_of(narrow), by_fdisk(wide), kFdisk));
+  TestDisk empty = disk;
+  empty.entries.clear();
+  CHECK(names(image_of(empty), by_gdisk(empty), kSorted));
+  // An empty table in the place of one with larger entries: its array is at LBA 2, its backup in the last LBA.
+  empty.first_usable_lba = 80;
+  const Bytes emptied = by_gdisk(empty);
+  CHECK(names(image_of(wide), emptied, kSgdisk));
+  Bytes elsewhere = emptied, larger = emptied;
+  set<std::uint64_t>(elsewhere, kPrimary, 72, 10);
+  seal(elsewhere, kPrimary);
+  larger.resize(larger.size() + 100 * 512);
+  set<std::uint32_t>(larger, 0, 458, kLast + 100);
+  CHECK_FALSE(names(image_of(wide), elsewhere, kSgdisk));
+  CHECK_FALSE(names(image_of(wide), larger, kSgdisk));
+}
+
+TEST_CASE("A usable area that ends too early is taken to the backup again, also on a disk of the image's size")
+{
+  TestDisk disk = image_disk();
+  disk.sectors = disk.disk_end = kSectorsThen;
+  Bytes image = image_of(disk);
+  set_both<std::uint64_t>(image, 48, 600);
+  seal_both(image);
+  CHECK(names(image, by_fdisk(image_disk()), kFdisk));
+  CHECK(names(image, by_sfdisk(image_disk()), kDump));
+}

@@ -122,6 +122,15 @@ TEST_CASE("What had not begun is not undone, and of a disk of another size nothi
   CHECK(undone(between, before) == "first to 1 ");
   CHECK(undone(between, after) == "second to 1 first to 1 ");
   CHECK(undone(after, after) == "third to 2 second to 1 first to 1 ");
+  // What comes next in the same place had not begun either, where only one of two units is there.
+  const Bytes before_2(1024, std::byte{1}), between_2(1024, std::byte{2}), after_2(1024, std::byte{3});
+  const Undo twice{4096, 4096, {{"first", 512, before_2, between_2}, {"second", 512, between_2, after_2}}};
+  Bytes half(4096);
+  std::ranges::copy(between, half.begin() + 512);
+  std::ranges::copy(before, half.begin() + 1024);
+  const std::vector<gptgrow::Write> writes = plan_undo(MemorySource(half), twice);
+  REQUIRE(writes.size() == 1);
+  CHECK(writes[0].what == "first");
   for (const std::size_t size : {4095U, 4097U})
     CHECK_THROWS_WITH(plan_undo(MemorySource(Bytes(size)), undo),
                       ContainsSubstring(fmt::format("{} bytes, the undo file is of a disk of 4096", size)));

@@ -257,3 +257,66 @@ TEST_CASE("Of a primary of which two fields are damaged nothing is believed")
       CHECK(lost_with(image, find_tables(image, 512), {}).size() == (second.at == 56 ? 2 : 0));
     }
 }
+
+TEST_CASE("Of two backups with one array that of the primary's disk counts, and of two that are the same the last")
+{
+  Bytes bytes = two_partitions().bytes();
+  bytes.resize(700 * 512);
+  TestDisk last = two_partitions();
+  last.sectors = last.disk_end = 700;
+  copy(last.bytes(), bytes, {667 * 512, 33 * 512});
+  CHECK(tables_of(bytes).backup.value().at == Lba{511});
+  Bytes damaged = bytes;
+  flip(damaged, 512 + 48);
+  CHECK(tables_of(damaged).backup.value().at == Lba{699});
+  for (const std::uint64_t other : {511U, 699U}) {
+    Bytes foreign = bytes;
+    flip(foreign, other * 512 + 56);
+    const auto header = std::span(foreign).subspan(other * 512, 512);
+    put_field<std::uint32_t>(header, 16, 0);
+    put_field<std::uint32_t>(header, 16, crc32(header.first(92)));
+    const FoundTables found = tables_of(foreign);
+    CHECK(found.backup.value().at.value == 1210 - other);
+    CHECK_FALSE(found.rival);
+    REQUIRE(found.strays.size() == 1);
+    CHECK(found.strays[0].at.value == other);
+  }
+}
+
+TEST_CASE("The same table has the same DiskGUID, shape and CRC; what is legible says that it is a primary header")
+{
+  const auto header_of = [](const TestDisk& disk) { return tables_of(disk.bytes()).primary.header; };
+  const TestDisk disk = two_partitions();
+  TestDisk fewer = disk, wide = disk, other = disk;
+  fewer.entry_count = 124;
+  wide.entry_size = 256, wide.entry_count = 64;
+  other.entries.pop_back();
+  CHECK(is_same_table(header_of(disk), header_of(disk)));
+  for (const TestDisk& each : {fewer, wide, other})
+    CHECK_FALSE(is_same_table(header_of(disk), header_of(each)));
+  Header wider = header_of(disk);
+  wider.set_entry_size_bytes(256);
+  CHECK_FALSE(is_same_table(header_of(disk), wider));
+
+  const auto legible = [&](std::initializer_list<std::size_t> flipped) {
+    Bytes bytes = disk.bytes();
+    for (const std::size_t at : flipped)
+      flip(bytes, 512 + at);
+    return is_legible(Header({bytes.begin() + 512, bytes.begin() + 1024}));
+  };
+  CHECK(legible({}));
+  CHECK(legible({0}));
+  CHECK(legible({8, 24}));
+  CHECK_FALSE(legible({0, 8}));
+  CHECK_FALSE(legible({0, 24}));
+}
+
+TEST_CASE("What a primary shows outside its usable area, or with its end before its beginning, is no partition")
+{
+  TestDisk disk;
+  disk.entries = {{1, 47, 50, 1}, {2, 470, 479, 2}, {3, 60, 59, 3}, {4, 60, 60, 4}};
+  const MemorySource image(disk.bytes());
+  const auto lost = lost_with(image, find_tables(image, 512), {});
+  REQUIRE(lost.size() == 1);
+  CHECK(lost[0].slot == 4);
+}
