@@ -169,11 +169,12 @@ private:
     return (!anew || is_cleared()) && is_edit(tool, grown, other);
   }
 
+  /// `other` is 0 but for Edit::other.
   static bool is_edit(const Tool& tool, std::size_t grown, std::size_t other)
   {
     switch (tool.edit) {
-    case Edit::none: return grown == 0 && other == 0;
-    case Edit::grown: return grown == 1 && other == 0;
+    case Edit::none: return grown == 0;
+    case Edit::grown: return grown == 1;
     default: return grown + other != 0;
     }
   }

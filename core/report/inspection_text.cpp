@@ -87,8 +87,7 @@ private:
     line("  {:<26}{}{}", "state", state(primary),
          backup ? state(*backup) : emphasize(style_, Emphasis::bad, fmt::format("{:>20}", "none")));
     const auto field = [&](std::string_view name, auto get) {
-      row(name, primary.header.has_signature() ? get(primary) : "-",
-          backup && backup->header.has_signature() ? get(*backup) : "-");
+      row(name, primary.header.has_signature() ? get(primary) : "-", backup ? get(*backup) : "-");
     };
     const auto number = [&](std::string_view name, auto get) {
       field(name, [&](const FoundTable& table) { return fmt::to_string(get(table.header)); });
@@ -116,14 +115,14 @@ private:
 
   void guids(const FoundTable& primary, const std::optional<FoundTable>& backup)
   {
-    const bool both = backup && backup->header.has_signature() && primary.header.has_signature();
+    const bool both = backup && primary.header.has_signature();
     if (both && primary.header.disk_guid() == backup->header.disk_guid()) {
       line("  {:<26}{:>40}", "DiskGUID", guid_text(primary.header.disk_guid()));
       return;
     }
     if (primary.header.has_signature())
       line("  {:<26}{:>40}", "DiskGUID, primary", guid_text(primary.header.disk_guid()));
-    if (backup && backup->header.has_signature())
+    if (backup)
       line("  {:<26}{:>40}", "DiskGUID, backup", guid_text(backup->header.disk_guid()));
   }
 
