@@ -82,16 +82,6 @@ TEST_CASE("The map of another restore is refused, by what differs")
                     ContainsSubstring("does not exist"));
 }
 
-TEST_CASE("An image of another version is another image")
-{
-  const auto image = in_memory(two_partitions().bytes());
-  const Disk disk(image, {kDiskSize}, {});
-  image->set_version("modified 1");
-  const std::string before = identity_of(disk, content_state(disk), gpt_of(disk), FreeSpace::discard).image;
-  image->set_version("modified 2");
-  CHECK(identity_of(disk, content_state(disk), gpt_of(disk), FreeSpace::discard).image != before);
-}
-
 TEST_CASE("What is done counts data and what becomes zeros")
 {
   Interrupted fixture;
