@@ -58,16 +58,16 @@ std::optional<int> mount_id(int fd)
   return std::nullopt;
 }
 
-ino_t namespace_of(const std::string& process)
+ino_t namespace_of(const fs::path& process)
 {
   struct stat status;
-  return ::stat(fmt::format("/proc/{}/ns/mnt", process).c_str(), &status) == 0 ? status.st_ino : 0;
+  return ::stat((process / "ns/mnt").c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 /// A program that ends meanwhile holds no mount; one that must not be looked at may.
-bool is_hidden(const std::string& process)
+bool is_hidden(const fs::path& process)
 {
-  return ::access(fmt::format("/proc/{}/ns/mnt", process).c_str(), F_OK) == -1 && errno == EACCES;
+  return ::access((process / "ns/mnt").c_str(), F_OK) == -1 && errno == EACCES;
 }
 
 bool is_in_memory(const std::string& type)
@@ -145,18 +145,18 @@ bool Mount::is_of(dev_t block_device) const
          status.st_rdev == block_device;
 }
 
-Mounts read_mounts()
+Mounts read_mounts(const fs::path& proc)
 {
   Mounts mounts;
-  mounts.has_all_namespaces = read_table("/proc/self/mountinfo", 0, mounts) && mounts.has_all_namespaces;
-  std::set<ino_t> seen{namespace_of("self")};
+  mounts.has_all_namespaces = read_table(proc / "self/mountinfo", 0, mounts) && mounts.has_all_namespaces;
+  std::set<ino_t> seen{namespace_of(proc / "self")};
   std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator("/proc", ignored)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(proc, ignored)) {
     const std::string process = entry.path().filename();
     if (!std::isdigit(static_cast<unsigned char>(process.front())))
       continue;
-    const ino_t its = namespace_of(process);
-    if (its == 0 && is_hidden(process))
+    const ino_t its = namespace_of(entry.path());
+    if (its == 0 && is_hidden(entry.path()))
       mounts.has_all_namespaces = false;
     if (its != 0 && !seen.contains(its) &&
         read_table(entry.path() / "mountinfo", static_cast<pid_t>(std::stol(process)), mounts))
@@ -165,9 +165,9 @@ Mounts read_mounts()
   return mounts;
 }
 
-std::vector<Medium> swap_spaces()
+std::vector<Medium> swap_spaces(const fs::path& table)
 {
-  std::ifstream file("/proc/swaps");
+  std::ifstream file(table);
   std::string line;
   std::getline(file, line);  // the names of the columns
   std::vector<Medium> result;

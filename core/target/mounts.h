@@ -12,10 +12,11 @@ struct Mounts {
   bool has_all_namespaces = true;  // of processes; not those that are kept without one
 };
 
-Mounts read_mounts();
+/// As the /proc says that is mounted at `proc`.
+Mounts read_mounts(const std::filesystem::path& proc = "/proc");
 
 /// Devices and files that are swap space.
-std::vector<Medium> swap_spaces();
+std::vector<Medium> swap_spaces(const std::filesystem::path& table = "/proc/swaps");
 
 /// What a file's bytes are on.
 struct Backing {

@@ -114,9 +114,9 @@ OpenFiles find_open_files(const std::function<bool(const Medium&)>& is_wanted)
   return files;
 }
 
-std::optional<std::vector<Lock>> read_locks()
+std::optional<std::vector<Lock>> read_locks(const fs::path& table)
 {
-  std::ifstream file("/proc/locks");
+  std::ifstream file(table);
   if (!file)
     return std::nullopt;
   std::vector<Lock> locks;

@@ -29,6 +29,6 @@ struct Lock {
 };
 
 /// Nothing where the kernel does not tell. Without this program's own, where it says whose they are.
-std::optional<std::vector<Lock>> read_locks();
+std::optional<std::vector<Lock>> read_locks(const std::filesystem::path& table = "/proc/locks");
 
 }  // namespace gptgrow
