@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/target/contents.h"
 
+#include "core/text.h"
+
 #include <blkid/blkid.h>
 
 #include <algorithm>
@@ -38,7 +40,8 @@ std::string safe_text(const char* text)
   std::string safe(4 * std::string_view(text).size() + 1, '\0');
   if (blkid_safe_string(text, safe.data(), safe.size()) != 0)
     return "";
-  return safe.c_str();
+  // Control characters are safe to libblkid.
+  return escaped(safe.c_str());
 }
 
 std::string value_of(blkid_probe probe, const char* name)
