@@ -70,7 +70,7 @@ private:
         throw Stopped();
       pollfd ready{STDIN_FILENO, POLLIN, 0};
       const int found = ::poll(&ready, 1, kLookForStopMilliseconds);
-      if (found == 0 || (found == -1 && errno == EINTR))
+      if (found == 0)
         continue;
       const ssize_t count = found == -1 ? -1 : ::read(STDIN_FILENO, buffer.data(), buffer.size());
       if (count >= 0)
