@@ -5,6 +5,7 @@
 #include "tests/unit/temporary_file.h"
 
 #include <set>
+#include <system_error>
 
 using namespace gptgrow;
 
@@ -160,4 +161,5 @@ TEST_CASE("What is in a partition is found again when that is longer, unless it 
   CHECK(what_is_in(*file.source, partition, longer).type == "linux_raid_member");
   CHECK(what_is_in(*file.source, partition, longer).is_found_from_end);
   CHECK_FALSE(what_is_in(*file.source, partition, partition).is_found_from_end);
+  CHECK_THROWS_AS(what_is_in(*file.source, {2 * kRaidBytes, 512}, longer), std::system_error);
 }

@@ -80,6 +80,18 @@ TEST_CASE("Parts that were packed one by one are one disk; zeros behind those th
   }
 }
 
+TEST_CASE("Nothing that was packed is nothing")
+{
+  using namespace std::string_view_literals;
+  for (const Compression compression : {Compression::gzip, Compression::bzip2, Compression::xz, Compression::zstd}) {
+    CAPTURE(name_of(compression));
+    CHECK(unpacked(compression, packed(compression, {})).empty());
+  }
+  // As lz4 has it; libarchive cannot write it.
+  CHECK(unpacked(Compression::lz4, std::as_bytes(std::span("\x04\x22\x4d\x18\x64\x40\xa7\0\0\0\0\x05\x5d\xcc\x02"sv)))
+            .empty());
+}
+
 TEST_CASE("A file that is cut anywhere is refused, with the place")
 {
   const auto bytes = some_bytes(20'000);

@@ -108,7 +108,15 @@ TEST_CASE("Filling that is stopped, before it begins or in the middle of the dat
   FillingFixture fixture(FreeSpace::zero);
   fixture.monitor.stop = true;
   CHECK_FALSE(fixture.run());
-  CHECK(read_bytes(fixture.target, {kFilledSectors * 512 - 4096, 512}) == std::vector<std::byte>(512, kOld));
+  const ByteRange free_space = fixture.disk.layout().free_space;
+  CHECK(read_bytes(fixture.target, {free_space.offset + (1 << 20), 512}) == std::vector<std::byte>(512, kOld));
+
+  FillingFixture in_free_space(FreeSpace::discard);
+  in_free_space.map.add({0, free_space.offset});
+  in_free_space.monitor.stop = true;
+  CHECK_FALSE(in_free_space.run());
+  CHECK(in_free_space.map.first_missing(0) == free_space.offset);
+  CHECK(read_bytes(in_free_space.target, {free_space.offset + (1 << 20), 512}) == std::vector<std::byte>(512, kOld));
 
   fixture.monitor.stop = false;
   fixture.image->before_read = [&](ByteRange) { fixture.monitor.stop = true; };

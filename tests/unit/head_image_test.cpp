@@ -135,14 +135,18 @@ TEST_CASE("A disk is as long as what lies last on it: its backup, a partition, o
   disk.entries.back().last_lba = UINT64_MAX;
   CHECK(head_of(disk.bytes()).size_bytes() == kMaxDiskSizeBytes / 512 * 512);
 
-  auto bytes = two_partitions().bytes();
-  put_field<std::uint64_t>(std::span(bytes).subspan(512), 32, 20);  // AlternateLBA
-  std::ranges::fill(std::span(bytes).subspan(1024, 32 * 512), std::byte{0});
-  put_field<std::uint32_t>(std::span(bytes).subspan(512), 88, crc32(std::span(bytes).subspan(1024, 32 * 512)));
-  seal(std::span(bytes).subspan(512, 512));
-  const HeadImage head = head_of(bytes);
-  CHECK(head.size_bytes() == 35 * 512);
-  CHECK_FALSE(head.extent({34 * 512, 512}).size == 0);
+  // A backup would be in the array, or would have no room for its own.
+  for (const std::uint64_t alternate_lba : {20, 40}) {
+    auto bytes = two_partitions().bytes();
+    const auto header = std::span(bytes).subspan(512, 512), array = std::span(bytes).subspan(1024, 32 * 512);
+    std::ranges::fill(array, std::byte{0});
+    put_field(header, 32, alternate_lba);
+    put_field<std::uint32_t>(header, 88, crc32(array));
+    seal(header);
+    const HeadImage head = head_of(bytes);
+    CHECK(head.size_bytes() == std::max<std::uint64_t>(alternate_lba + 1, 35) * 512);
+    CHECK(is_zero(read_bytes(head, {34 * 512, 512})));
+  }
 }
 
 TEST_CASE("An array that does not fill its last sector is mirrored with zeros behind it")

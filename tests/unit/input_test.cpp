@@ -3,6 +3,7 @@
 
 #include "core/source/file_descriptor.h"
 #include "tests/unit/catch2.h"
+#include "tests/unit/redirected.h"
 #include "tests/unit/temporary_file.h"
 
 #include <csignal>
@@ -18,21 +19,6 @@ using namespace gptgrow;
 namespace {
 
 const std::atomic<bool> kGoOn = false;
-
-/// Standard input is something else as long as this lives.
-class Redirected {
-public:
-  explicit Redirected(int fd) : before_(::dup(STDIN_FILENO)) { REQUIRE(::dup2(fd, STDIN_FILENO) == STDIN_FILENO); }
-  Redirected(const Redirected&) = delete;
-  ~Redirected()
-  {
-    ::dup2(before_, STDIN_FILENO);
-    ::close(before_);
-  }
-
-private:
-  int before_;
-};
 
 struct Pipe {
   Pipe()
@@ -160,6 +146,8 @@ TEST_CASE("Standard input that cannot be read is an error")
   const FileDescriptor folder(::open("/", O_RDONLY | O_CLOEXEC));
   const Redirected no_file(folder.get());
   CHECK_THROWS_WITH(read_text(*Input::open("-", {}), 100), ContainsSubstring("read at byte 0: Is a directory"));
+  ::close(STDIN_FILENO);
+  CHECK_THROWS_WITH(read_text(*Input::open("-", {}), 100), ContainsSubstring("read at byte 0: Bad file descriptor"));
 }
 
 TEST_CASE("A signal while a pipe is empty is no end, and one that asks to stop ends the wait")

@@ -3,6 +3,7 @@
 
 #include "core/target/chunk.h"
 #include "tests/unit/packed_image.h"
+#include "tests/unit/redirected.h"
 
 using namespace gptgrow;
 
@@ -23,10 +24,12 @@ struct ReadAndCompared {
     target_file.write(0, {reinterpret_cast<const char*>(written.data()), written.size()});
   }
 
-  std::shared_ptr<StreamedImage> read()
+  std::shared_ptr<StreamedImage> read() { return read(packed.file.path()); }
+
+  std::shared_ptr<StreamedImage> read(const std::string& name)
   {
     target.emplace(target_file.path());
-    stream = open_stream(packed.file.path(), {}, "");
+    stream = open_stream(name, {}, "");
     return read_once(*stream, *target, monitor);
   }
 
@@ -68,6 +71,16 @@ TEST_CASE("Of a target that is another disk, not all is kept in memory: what was
   CHECK_FALSE(image->is_held((kMost + 1) * kChunkBytes));
   const std::uint64_t at = (kMost + 2) * kChunkBytes;
   CHECK(image->checksums().are_same(at, std::span(fixture.packed.disk).subspan(at, kChunkBytes)) == true);
+}
+
+TEST_CASE("Of a pipe it is not known how much there is to read")
+{
+  ReadAndCompared fixture(8192, 0);
+  const FileDescriptor fd(::open(fixture.packed.file.path().c_str(), O_RDONLY | O_CLOEXEC));
+  const Redirected redirected(fd.get());
+  REQUIRE(fixture.read("-"));
+  CHECK(fixture.monitor.total_bytes == 0);
+  CHECK(fixture.monitor.done_bytes == fixture.packed.size);
 }
 
 TEST_CASE("Asked to stop, there is no image")

@@ -6,6 +6,7 @@
 #include "core/source/file_source.h"
 #include "core/target/chunk.h"
 #include "tests/unit/packed_image.h"
+#include "tests/unit/redirected.h"
 #include "tests/unit/temporary_folder.h"
 #include "tests/unit/watched_source.h"
 
@@ -232,6 +233,26 @@ TEST_CASE("An image that is read once is restored, goes on where it was stopped,
   CHECK(restore.resumes());
   CHECK(restore.run(fixture.monitor));
   fixture.check_complete(restore.disk());
+}
+
+TEST_CASE("An image that cannot be read again has no map, and is restored without one")
+{
+  Restoring fixture;
+  const Packed packed(restored_table().bytes());
+  for (const bool has_map : {true, false}) {
+    const FileDescriptor fd(::open(packed.file.path().c_str(), O_RDONLY | O_CLOEXEC));
+    const Redirected redirected(fd.get());
+    const auto stream = open_stream("-", {}, "");
+    if (has_map) {
+      CHECK_THROWS_WITH(Restore(stream, fixture.options), ContainsSubstring("standard input cannot be read again"));
+      fixture.options.map_path.clear();
+    } else {
+      Restore restore(stream, fixture.options);
+      CHECK(restore.run(fixture.monitor));
+      CHECK(fixture.monitor.total_bytes == 0);
+      fixture.check_complete(restore.disk());
+    }
+  }
 }
 
 TEST_CASE("An image that is read once, and turns out to be no disk of this size, is refused without a table")

@@ -187,6 +187,12 @@ TEST_CASE("A block device that is read-only, or held by another one, is no targe
   CHECK_THAT(refusal_to_hold(read_only->path()), ContainsSubstring("read-only"));
   CHECK(refusal_to_hold(file) ==
         fmt::format("{0}: in use by {1}; name that device instead, or detach it (losetup -d {1})", file, loop->path()));
+  {
+    // udev would have ended within a second.
+    const FileDescriptor locker(::open(loop->path().c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(::flock(locker.get(), LOCK_SH) == 0);
+    CHECK_THAT(refusal_to_hold(loop->path()), ContainsSubstring("locked by another program"));
+  }
   const FileDescriptor holder(::open(loop->path().c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
   CHECK_THAT(refusal_to_hold(loop->path()), ContainsSubstring("in use by another program"));
   CHECK_THAT(refusal_to_hold(loop->path(), Others::in_partitions), ContainsSubstring("in use by another program"));
@@ -217,4 +223,5 @@ TEST_CASE("Beside partitions that are in use, whole sectors are written past the
   target.write(4096 * 3, full_of('y', 512));
   target.flush();
   CHECK(read_bytes(target, {4096 * 3, 512}) == full_of('y', 512));
+  CHECK_THAT(target.reread_partitions().value_or(""), ContainsSubstring("it uses the old one until the disk is free"));
 }
