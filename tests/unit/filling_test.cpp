@@ -10,7 +10,7 @@ using namespace gptgrow;
 
 namespace {
 
-constexpr std::uint64_t kFilledSectors = 18'000, kImageSectors = 12'000, kHoleSectors = 2'000;
+constexpr std::uint64_t kManyChunks = 12'000;  // sectors: not all of it is on its way at once
 constexpr std::byte kOld{0xee};
 
 /// Tells that what was data is a hole, once it is copied.
@@ -31,7 +31,7 @@ public:
 
 /// An image of data that ends in a hole, and a larger target that is full of something else.
 struct FillingFixture {
-  explicit FillingFixture(FreeSpace free) : free_space(free)
+  explicit FillingFixture(FreeSpace free, std::uint64_t sectors = 2000) : free_space(free), image_sectors(sectors)
   {
     const std::vector<std::byte> old(1 << 20, kOld);
     for (std::uint64_t at = 0; at < target.size_bytes(); at += old.size())
@@ -41,18 +41,19 @@ struct FillingFixture {
       map.add(range);
   }
 
-  static std::shared_ptr<Forgetful> make_image()
+  std::shared_ptr<Forgetful> make_image() const
   {
-    TestDisk disk;
-    disk.sectors = disk.disk_end = kImageSectors;
-    disk.entries = {{1, 48, kImageSectors - 40, 1}};
-    auto bytes = disk.bytes();
-    bytes.resize((kImageSectors - kHoleSectors) * 512);
-    auto image = std::make_shared<Forgetful>(std::move(bytes));
-    image->resize(kImageSectors * 512);
-    return image;
+    TestDisk table;
+    table.sectors = table.disk_end = image_sectors;
+    table.entries = {{1, 48, image_sectors - 40, 1}};
+    auto bytes = table.bytes();
+    bytes.resize(data_bytes());
+    auto made = std::make_shared<Forgetful>(std::move(bytes));
+    made->resize(image_sectors * 512);
+    return made;
   }
 
+  std::uint64_t data_bytes() const { return image_sectors / 6 * 5 * 512; }
   bool run() { return Filling(disk, target, free_space, no_map, map, monitor).run(); }
 
   /// Whether `range` of the target is all as `expected` says it, or `kOld`.
@@ -71,12 +72,13 @@ struct FillingFixture {
   }
 
   FreeSpace free_space;
+  std::uint64_t image_sectors;
   std::shared_ptr<Forgetful> image = make_image();
-  Disk disk{image, {kFilledSectors * 512}, {}};
+  Disk disk{image, {(image_sectors + 6000) * 512}, {}};
   TemporaryFolder folder;
-  DeviceTarget target{folder / "target", kFilledSectors * 512};
+  DeviceTarget target{folder / "target", disk.size_bytes()};
   std::string no_map;
-  ProgressMap map{{"", "", kFilledSectors * 512, 0, ""}};
+  ProgressMap map{{"", "", disk.size_bytes(), 0, ""}};
   Monitor monitor;
 };
 
@@ -97,21 +99,21 @@ TEST_CASE("All but the table is filled, and free space becomes what was asked fo
 TEST_CASE("What the map has is not done again")
 {
   FillingFixture fixture(FreeSpace::discard);
-  fixture.map.add({0, kFilledSectors * 512});
+  fixture.map.add({0, fixture.disk.size_bytes()});
   fixture.image->before_read = [](ByteRange) { throw std::logic_error("read"); };
   CHECK(fixture.run());
-  CHECK(read_bytes(fixture.target, {1 << 20, 512}) == std::vector<std::byte>(512, kOld));
+  CHECK(read_bytes(fixture.target, {100'000, 512}) == std::vector<std::byte>(512, kOld));
 }
 
 TEST_CASE("Filling that is stopped, before it begins or in the middle of the data, goes on later")
 {
-  FillingFixture fixture(FreeSpace::zero);
+  FillingFixture fixture(FreeSpace::zero, kManyChunks);
   fixture.monitor.stop = true;
   CHECK_FALSE(fixture.run());
   const ByteRange free_space = fixture.disk.layout().free_space;
   CHECK(read_bytes(fixture.target, {free_space.offset + (1 << 20), 512}) == std::vector<std::byte>(512, kOld));
 
-  FillingFixture in_free_space(FreeSpace::discard);
+  FillingFixture in_free_space(FreeSpace::discard, kManyChunks);
   in_free_space.map.add({0, free_space.offset});
   in_free_space.monitor.stop = true;
   CHECK_FALSE(in_free_space.run());
@@ -127,7 +129,7 @@ TEST_CASE("Filling that is stopped, before it begins or in the middle of the dat
   std::atomic<std::uint64_t> read = 0;
   fixture.image->before_read = [&](ByteRange range) { read += range.size; };
   CHECK(fixture.run());
-  CHECK(read < (kImageSectors - kHoleSectors) * 512);
+  CHECK(read < fixture.data_bytes());
   fixture.image->before_read = [](ByteRange) {};
   fixture.check_target(true);
 }
@@ -135,7 +137,7 @@ TEST_CASE("Filling that is stopped, before it begins or in the middle of the dat
 TEST_CASE("An error of the image comes out, and what was written by then is known")
 {
   FillingFixture fixture(FreeSpace::keep);
-  constexpr std::uint64_t kBad = 3'000'000;
+  constexpr std::uint64_t kBad = 300'000;
   fixture.image->before_read = [](ByteRange range) {
     if (range.offset <= kBad && kBad < range.end())
       throw std::runtime_error("bad sector");
@@ -148,10 +150,10 @@ TEST_CASE("Data of which the file system tells later that it is a hole becomes z
 {
   FillingFixture fixture(FreeSpace::keep);
   fixture.image->copies = &fixture.monitor;
-  fixture.image->hole_by_then = {2 << 20, 1 << 20};
+  fixture.image->hole_by_then = {256 << 10, 128 << 10};
   // In its middle, that all of it is passed over.
-  fixture.map.add({(2 << 20) - 512, 512});
-  fixture.map.add({3 << 20, 512});
+  fixture.map.add({(256 << 10) - 512, 512});
+  fixture.map.add({384 << 10, 512});
   CHECK(fixture.run());
-  CHECK(is_zero(read_bytes(fixture.target, {2 << 20, 1 << 20})));
+  CHECK(is_zero(read_bytes(fixture.target, {256 << 10, 128 << 10})));
 }

@@ -38,11 +38,11 @@ std::set<std::string> sentences_of(const Holding& holding)
 
 using Sentences = std::set<std::string>;
 
-/// A file of 4 MiB with a loop device over it, which has two partitions.
+/// A file with a loop device over it, which has two partitions. No other loop device is likely to be so long.
 struct Stack {
   Stack()
   {
-    file.resize(4 << 20);
+    file.resize((4 << 20) + 123 * 4096);
     loop = LoopDevice::over(file.path(), LO_FLAGS_PARTSCAN);
     is_there = loop && loop->add_partition(1, {1 << 20, 1 << 20}) && loop->add_partition(2, {2 << 20, 1 << 20});
     if (!is_there)

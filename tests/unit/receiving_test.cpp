@@ -153,7 +153,7 @@ TEST_CASE("What the target does not take is kept")
 
 TEST_CASE("Behind the end of the target, the last bytes are kept, and those before a place to hold")
 {
-  const auto disk = numbered(3 * kTargetBytes);
+  const auto disk = numbered(2 * kTargetBytes + kChunkBytes);
   Recorder target(kTargetBytes);
   const auto last = ranges_of(receive_all({}, target, disk).held, disk);
   REQUIRE(last.size() == 1);
@@ -162,7 +162,7 @@ TEST_CASE("Behind the end of the target, the last bytes are kept, and those befo
   CHECK(last[0].size <= 2 * kChunkBytes);
 
   Recorder again(kTargetBytes);
-  const ByteRange place{2 * kTargetBytes + 100, 1000};
+  const ByteRange place{kTargetBytes + 3 * kChunkBytes + 100, 1000};
   const auto held = ranges_of(receive_all({place}, again, disk).held, disk);
   REQUIRE(held.size() == 2);
   CHECK(held[0].end() == place.end());

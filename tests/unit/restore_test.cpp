@@ -18,18 +18,23 @@ using namespace gptgrow;
 
 namespace {
 
-constexpr std::uint64_t kRestoredBytes = 18'000 * 512, kRestoredImageSectors = 12'000;
+constexpr std::uint64_t kRestoredBytes = 16'000 * 512;
+constexpr std::uint64_t kLong = 12'000;  // sectors: not all of it is on its way at once
 
-/// So long that not all of it is on its way at once.
-TestDisk restored_table()
+TestDisk restored_table(std::uint64_t sectors = 1000)
 {
   TestDisk disk = two_partitions();
-  disk.sectors = disk.disk_end = kRestoredImageSectors;
+  disk.sectors = disk.disk_end = sectors;
   return disk;
 }
 
 struct Restoring {
-  std::shared_ptr<WatchedSource> image = std::make_shared<WatchedSource>(restored_table().bytes());
+  explicit Restoring(std::uint64_t sectors = 1000)
+      : image(std::make_shared<WatchedSource>(restored_table(sectors).bytes()))
+  {
+  }
+
+  std::shared_ptr<WatchedSource> image;
   TemporaryFolder folder;
   RestoreOptions options{.reading = {},
                          .size = WantedSize{kRestoredBytes},
@@ -138,7 +143,7 @@ TEST_CASE("Stopped before it begins, a restore leaves everything as it was")
 
 TEST_CASE("Stopped in its data, a restore goes on from its map, and not from that of another image")
 {
-  Restoring fixture;
+  Restoring fixture(kLong);
   std::string id;
   {
     Restore restore(fixture.image, fixture.options);
@@ -152,7 +157,7 @@ TEST_CASE("Stopped in its data, a restore goes on from its map, and not from tha
   }
   fixture.image->before_read = [](ByteRange) {};
   fixture.options.size.reset();
-  auto other = restored_table();
+  auto other = restored_table(kLong);
   other.header_tail = 1;
   other.entries.pop_back();
   CHECK_THAT(refusal_of(in_memory(other.bytes()), fixture.options), ContainsSubstring("is the map of another restore"));
@@ -203,7 +208,7 @@ TEST_CASE("A map that somebody else has removed is told, and the disk is complet
 TEST_CASE("An image that is read once is restored, goes on where it was stopped, and has checksums")
 {
   Restoring fixture;
-  const Packed packed(restored_table().bytes());
+  const Packed packed(restored_table(kLong).bytes());
   const auto open = [&] { return open_stream(packed.file.path(), {}, ""); };
   {
     Restore restore(open(), fixture.options);
@@ -217,8 +222,9 @@ TEST_CASE("An image that is read once is restored, goes on where it was stopped,
   {
     Restore restore(open(), fixture.options);
     fixture.monitor.stop = false;
-    const std::jthread stopper([&] {
-      while (fixture.monitor.phase != Monitor::Phase::copying || fixture.monitor.made_bytes == 0)
+    const std::jthread stopper([&](const std::stop_token& is_over) {
+      while (!is_over.stop_requested() &&
+             (fixture.monitor.phase != Monitor::Phase::copying || fixture.monitor.made_bytes == 0))
         std::this_thread::yield();
       fixture.monitor.stop = true;
     });

@@ -12,7 +12,7 @@ using namespace gptgrow;
 
 namespace {
 
-constexpr std::uint64_t kWrittenBytes = 20 * kChunkBytes;
+constexpr std::uint64_t kWrittenBytes = 12 * kChunkBytes;
 
 struct WriterFixture {
   /// Writes chunks of which each byte is `value`, each 700 bytes shorter than the next one begins.

