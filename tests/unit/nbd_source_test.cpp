@@ -123,6 +123,7 @@ TEST_CASE("One that is lost again and again is given up, and so is one that cann
                (void)served.reads_right({600'000, 512});
              }),
              ContainsSubstring("server: read at byte 600000: the connection is lost again and again"));
+  CHECK(served.shared->connections == static_cast<int>(1 + nbd::kMaxLost));
   CHECK_THAT(what_is_thrown([&] {
                (void)served.source->extent({0, 512});
              }),

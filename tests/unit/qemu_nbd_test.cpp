@@ -127,6 +127,17 @@ TEST_CASE("QEMU is looked for in all folders of PATH, or in the usual ones")
     const Path path(nowhere);
     CHECK_THROWS_WITH(nbd::NbdSource(ForQemu().make()), ContainsSubstring("it is in the package qemu-utils"));
   }
+  {
+    // Not in whatever folder one happens to be.
+    const TemporaryFolder folder;
+    std::ofstream(folder / "qemu-nbd") << "#!/bin/sh\n";
+    REQUIRE(::chmod((folder / "qemu-nbd").c_str(), 0755) == 0);
+    const std::filesystem::path here = std::filesystem::current_path();
+    std::filesystem::current_path(folder.path());
+    const Path path(".:");
+    CHECK_THROWS_WITH(nbd::NbdSource(ForQemu().make()), ContainsSubstring("it is in the package qemu-utils"));
+    std::filesystem::current_path(here);
+  }
   CHECK_THAT(refusal_of_program("#!/bin/sh\n", 0644), ContainsSubstring("it is in the package qemu-utils"));
   CHECK_THAT(refusal_of_program("no program"),
              ContainsSubstring("disk: qemu-nbd: cannot be started: Exec format error"));
