@@ -10,6 +10,7 @@
 #include "tests/unit/temporary_folder.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
@@ -178,4 +179,55 @@ TEST_CASE("A file system that is mounted nowhere any more, but has a file open, 
   REQUIRE(user.said() == "open");
   CHECK(sentences_of(search(stack.loop->path())) ==
         Sentences{stack.name(1) + " holds a file system (ext4) that is in use, mounted where it cannot be seen"});
+}
+
+TEST_CASE("A device below a loop device is kept from others, unless they hold it")
+{
+  Stack stack;
+  if (!stack.is_there)
+    return;
+  const auto above = LoopDevice::over(stack.loop->path());
+  REQUIRE(above);
+  const auto open_alone = [&] {
+    return FileDescriptor(::open(stack.loop->path().c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
+  };
+  {
+    const Holding holding = search(above->path());
+    CHECK(holding.holders.empty());
+    CHECK(holding.claims.size() == 1);
+    CHECK(open_alone().get() == -1);
+  }
+  const FileDescriptor alone = open_alone();
+  REQUIRE(alone.get() != -1);
+  CHECK(sentences_of(search(above->path())) == Sentences{stack.loop->path() + " is in use by another program"});
+  // Whoever has a name is told alone.
+  const ChildProcess locker(
+      [&] { return std::string(::flock(::open(stack.file.path().c_str(), O_RDONLY), LOCK_EX) == 0 ? "locked" : ""); });
+  REQUIRE(locker.said() == "locked");
+  CHECK(sentences_of(search(above->path())) == Sentences{stack.file.path() + " is locked by " + locker.name()});
+}
+
+TEST_CASE("A file that an overlay shows too may be held under that name")
+{
+  const TemporaryFolder folder;
+  const std::string said = with_own_mounts([&]() -> std::string {
+    const std::string lower = folder / "lower/file", shown = folder / "both/file";
+    if (!mount_overlay(folder.path(), [&] { std::ofstream(lower) << std::string(12'345, 'x'); }))
+      return "not tried";
+    const auto is_told = [&](auto use) {
+      const ChildProcess child(use);
+      for (const std::string& sentence : search(lower).unseen)
+        if (sentence.find(child.name()) != std::string::npos &&
+            sentence.find("as an overlay shows it") != std::string::npos)
+          return true;
+      return false;
+    };
+    if (is_told([&] { return std::to_string(::open(shown.c_str(), O_RDONLY)); }))
+      return "told of a reader";
+    if (!is_told([&] { return std::to_string(::flock(::open(shown.c_str(), O_RDONLY), LOCK_EX)); }))
+      return "not told of a lock";
+    return is_told([&] { return std::to_string(::open(shown.c_str(), O_WRONLY)); }) ? "" : "not told of a writer";
+  });
+  CAPTURE(said);
+  CHECK((said.empty() || said == "not tried"));
 }

@@ -261,13 +261,7 @@ TEST_CASE("A real overlay, in a namespace of its own, is on what its folders are
   const TemporaryFolder folder;
   const std::string said = with_own_mounts([&]() -> std::string {
     const std::string base = folder.path();
-    if (::mount("none", base.c_str(), "tmpfs", 0, nullptr) == -1)
-      return "not tried";
-    for (const char* name : {"/lower", "/upper", "/work", "/both"})
-      fs::create_directory(base + name);
-    std::ofstream(base + "/lower/file") << "text";
-    const std::string options = "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work";
-    if (::mount("overlay", (base + "/both").c_str(), "overlay", 0, options.c_str()) == -1)
+    if (!mount_overlay(base, [&] { std::ofstream(base + "/lower/file") << "text"; }))
       return "not tried";
     struct stat status {};
     if (::stat((base + "/both/file").c_str(), &status) == -1)

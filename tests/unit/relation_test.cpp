@@ -104,15 +104,12 @@ TEST_CASE("An overlay may show the image as another file of the same size")
   const TemporaryFolder folder;
   const std::string said = with_own_mounts([&]() -> std::string {
     const std::string base = folder.path();
-    if (::mount("none", base.c_str(), "tmpfs", 0, nullptr) == -1)
-      return "not tried";
-    for (const char* name : {"/lower", "/upper", "/work", "/both"})
-      std::filesystem::create_directory(base + name);
-    for (const char* name : {"/lower/file", "/lower/twin"})
-      std::ofstream(base + name) << "text";
-    std::ofstream(base + "/lower/longer") << "longer text";
-    const std::string options = "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work";
-    if (::mount("overlay", (base + "/both").c_str(), "overlay", 0, options.c_str()) == -1)
+    const bool is_mounted = mount_overlay(base, [&] {
+      for (const char* name : {"/lower/file", "/lower/twin"})
+        std::ofstream(base + name) << "text";
+      std::ofstream(base + "/lower/longer") << "longer text";
+    });
+    if (!is_mounted)
       return "not tried";
     const FileSource image(base + "/lower/file");
     const auto unseen = relation_of(image, base + "/both/file").unseen;

@@ -107,6 +107,7 @@ TEST_CASE("Space of a file is given back and taken, where its file system can do
   }
   (void)target.allocate({0, 8192});
   CHECK(std::filesystem::file_size(target.name()) == kTargetFileBytes);
+  CHECK_THROWS_WITH(target.allocate({INT64_MAX - 4096, 4096}), ContainsSubstring("target: taking space for bytes 92"));
 }
 
 TEST_CASE("A new file is a hole, and is never made over another one")
