@@ -170,6 +170,17 @@ TEST_CASE("Stopped in its data, a restore goes on from its map, and not from tha
   fixture.check_complete(restore.disk());
 }
 
+TEST_CASE("From a map of nothing there is nothing to go on from")
+{
+  Restoring fixture;
+  save_map(fixture.options.map_path,
+           ProgressMap({"0B2F5A1C-1111-4222-8333-444455556666", "another image", kRestoredBytes, 7, "zero"}));
+  Restore restore(fixture.image, fixture.options);
+  CHECK_FALSE(restore.resumes());
+  CHECK(restore.run(fixture.monitor));
+  fixture.check_complete(restore.disk());
+}
+
 TEST_CASE("An image that is changed while it is copied gets no table")
 {
   Restoring fixture;
