@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/stream/input.h"
 
+#include "core/source/file_descriptor.h"
 #include "core/source/file_io.h"
 #include "core/source/file_source.h"
 #include "core/source/open_source.h"
@@ -20,7 +21,7 @@ namespace gptgrow {
 namespace {
 
 constexpr std::uint64_t kPrefetchBytes = 8 * 1024 * 1024;
-constexpr int kPipeBytes = 256 * 1024;  // stays in a processor's cache, and no end waits long for the other's turn
+constexpr int kPipeBytes = 1024 * 1024;  // what any user may have
 constexpr int kLookForStopMilliseconds = 200;
 
 class FileInput : public Input {
@@ -50,13 +51,22 @@ private:
 
 class PipeInput : public Input {
 public:
-  /// A larger pipe, where it is one and the system grants it, means fewer turns between its two ends.
+  /// A larger pipe, where it is one and the system grants it, means fewer turns between its two ends. The kernel copies into a
+  /// pipe and out of it in turn: what is moved to a pipe of our own can be copied while the writer goes on.
   PipeInput()
   {
-    (void)::fcntl(STDIN_FILENO, F_SETPIPE_SZ, kPipeBytes);
     struct stat status;
-    if (::fstat(STDIN_FILENO, &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)))
+    if (::fstat(STDIN_FILENO, &status) == -1)
+      return;
+    if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))
       redirected_from_ = std::make_shared<const FileSource>(fmt::format("/proc/self/fd/{}", STDIN_FILENO));
+    int ends[2];
+    if (S_ISFIFO(status.st_mode) && ::pipe2(ends, O_CLOEXEC) == 0) {
+      taken_ = FileDescriptor(ends[0]);
+      taking_ = FileDescriptor(ends[1]);
+      for (const int pipe : {STDIN_FILENO, ends[1]})
+        (void)::fcntl(pipe, F_SETPIPE_SZ, kPipeBytes);
+    }
   }
 
   const std::string& name() const override { return name_; }
@@ -65,6 +75,23 @@ public:
 private:
   std::size_t read_some(std::span<std::byte> buffer, const std::atomic<bool>& stop) override
   {
+    if (taken_.get() == -1)
+      return wait_for(stop, [&] { return ::read(STDIN_FILENO, buffer.data(), buffer.size()); });
+    if (taken_bytes_ == 0)
+      taken_bytes_ =
+          wait_for(stop, [&] { return ::splice(STDIN_FILENO, nullptr, taking_.get(), nullptr, kPipeBytes, 0); });
+    if (taken_bytes_ == 0)
+      return 0;
+    const ssize_t count = ::read(taken_.get(), buffer.data(), std::min(buffer.size(), taken_bytes_));
+    if (count <= 0)
+      throw_io_error(count == 0 ? EIO : errno, name_, "read", offset());
+    taken_bytes_ -= static_cast<std::size_t>(count);
+    return static_cast<std::size_t>(count);
+  }
+
+  template <typename Read>
+  std::size_t wait_for(const std::atomic<bool>& stop, const Read& read)
+  {
     while (true) {
       if (stop)
         throw Stopped();
@@ -72,7 +99,7 @@ private:
       const int found = ::poll(&ready, 1, kLookForStopMilliseconds);
       if (found == 0)
         continue;
-      const ssize_t count = found == -1 ? -1 : ::read(STDIN_FILENO, buffer.data(), buffer.size());
+      const ssize_t count = found == -1 ? -1 : read();
       if (count >= 0)
         return static_cast<std::size_t>(count);
       if (errno != EINTR && errno != EAGAIN)
@@ -81,6 +108,8 @@ private:
   }
 
   std::string name_ = "standard input";
+  FileDescriptor taken_, taking_;
+  std::size_t taken_bytes_ = 0;
   std::shared_ptr<const Source> redirected_from_;
 };
 
