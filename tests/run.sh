@@ -174,7 +174,7 @@ for step; do
     sanitizers)
       check "under AddressSanitizer and UndefinedBehaviorSanitizer" \
         sanitized asan core-tests repair-tests restore-tests stream-tests plugin/parallel_clients plugin/bytes plugin/size_export
-      check "under ThreadSanitizer" sanitized tsan restore-tests stream-tests plugin/parallel_clients plugin/size_export
+      check "under ThreadSanitizer" sanitized tsan restore-tests plugin/parallel_clients plugin/size_export
       ;;
     fuzz) check "8 seconds of fuzzing each" fuzz 8 ;;
     fleet) check "one server and many machines" fleet ;;

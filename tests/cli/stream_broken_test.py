@@ -22,7 +22,7 @@ from images import catalogue
 from model.contract_model import expected, smallest_size
 
 MIB = 1 << 20
-IMAGE_SIZE, SIZE = 4 * MIB, 6 * MIB
+IMAGE_SIZE, SIZE = 2 * MIB, 3 * MIB
 PLACES = 20  # of each packer
 MEMORY = 64 * MIB  # more than a window of 8 MiB
 PACKERS = {
@@ -40,7 +40,8 @@ class Case:
         for path, size in ((self.image, IMAGE_SIZE), (self.old, SIZE)):
             # Half of it can be packed, so that damage is found by the decompressor or by its checksum.
             path.write_bytes(b"".join(os.urandom(2048) + bytes(2048) for _ in range(size // 4096)))
-            subprocess.run(["sgdisk", "--clear", "-n1:2048:4095", "-n5:4096:8000", path], check=True, capture_output=True)
+            command = ["sgdisk", "--clear", "--set-alignment=1", "-n1:1024:2047", "-n5:2048:4000"]
+            subprocess.run([*command, path], check=True, capture_output=True)
         self.begin()
         done = self.restore(self.image)
         assert done.returncode == 0, done.stderr
@@ -128,7 +129,7 @@ def behind_the_end(case):
     assert done.returncode == 0, f"gzip padded with zeros, as gzip takes it: {done.stderr}"
     # A raw disk that ends before its last partition does
     case.begin()
-    case.source.write_bytes(case.image.read_bytes()[: 7000 * S])
+    case.source.write_bytes(case.image.read_bytes()[: 3500 * S])
     with open(case.source, "rb") as file:
         case.check_refused("raw, cut off", case.restore("-", stdin=file), "slot 5", "data is missing")
     print("garbage behind the end, padding, a raw disk that is too short")
@@ -176,14 +177,14 @@ def stalls(case):
     for ending in ("goes on", "INT", "killed"):
         case.begin()
         process = subprocess.Popen(case.command("-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        process.stdin.write(data[: 2 * MIB])
+        process.stdin.write(data[: IMAGE_SIZE // 2])
         process.stdin.flush()
         # Until all of that is read, and it waits.
         while not waits_for_input(process.pid):
             time.sleep(0.02)
         if ending == "goes on":
             time.sleep(2)
-            process.stdin.write(data[2 * MIB :])
+            process.stdin.write(data[IMAGE_SIZE // 2 :])
         began = time.monotonic()
         if ending == "INT":
             process.send_signal(signal.SIGINT)
@@ -216,8 +217,8 @@ def no_pipe(case):
     os.close(reader)
     data = case.image.read_bytes()
     with open(writer, "wb") as file:
-        for at in range(0, len(data), 3 * MIB):
-            file.write(data[at : at + 3 * MIB])
+        for at in range(0, len(data), 3 * MIB // 2):
+            file.write(data[at : at + 3 * MIB // 2])
             file.flush()
     err = process.communicate()[1]
     assert process.returncode == 0 and case.target.read_bytes() == case.wanted, err
@@ -225,11 +226,19 @@ def no_pipe(case):
 
 
 def waits_for_input(pid):
-    """Its standard input is empty."""
-    count = array.array("i", [1])
-    with open(f"/proc/{pid}/fd/0", "rb", buffering=0) as pipe:
-        fcntl.ioctl(pipe, termios.FIONREAD, count)
-    return count[0] == 0
+    """Its standard input is empty, and so is the pipe that it takes that into."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if fd.name in "12" or not os.readlink(fd).startswith("pipe:"):
+                continue
+            count = array.array("i", [1])
+            with open(fd, "rb", buffering=0) as pipe:
+                fcntl.ioctl(pipe, termios.FIONREAD, count)
+        except FileNotFoundError:  # it is at work
+            return False
+        if count[0] != 0:
+            return False
+    return True
 
 
 def resumed_over_a_table(folder):
@@ -254,7 +263,7 @@ def resumed_over_a_table(folder):
     assert flush > 10
 
 
-def zeros(folder, gib=64):
+def zeros(folder, gib=16):
     """Of many frames of a gigabyte of zeros each."""
     source, target = folder / "zeros.zst", folder / "zeros.raw"
     disk = catalogue.Disk()

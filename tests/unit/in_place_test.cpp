@@ -167,7 +167,7 @@ std::vector<std::size_t> cuts(const std::vector<gptgrow::Write>& writes, std::si
   std::vector<std::size_t> result;
   const std::size_t total = total_sectors(writes, sector_bytes);
 #if defined(__SANITIZE_ADDRESS__) || defined(GPTGROW_COUNTED)
-  constexpr std::size_t kStep = 5;
+  constexpr std::size_t kStep = 23;
 #else
   constexpr std::size_t kStep = 1;
 #endif

@@ -145,7 +145,7 @@ private:
 
 // A sanitizer, and counting branches, make every state slow, and see all code in some of them.
 #if defined(__SANITIZE_ADDRESS__) || defined(GPTGROW_COUNTED)
-constexpr std::size_t kStep = 7;
+constexpr std::size_t kStep = 29;
 #else
 constexpr std::size_t kStep = 1;
 #endif

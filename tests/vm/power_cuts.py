@@ -7,7 +7,7 @@
 LOG holds marks: "NAME:begin" and "NAME:end" around what a command wrote. What it wrote before its last flush is on the disk;
 of what came later, a volatile cache has kept any part, in whole sectors. Tried are: the disk at each flush; what lies between
 two flushes without each one of its writes, with each one alone, and
-200 random subsets (1,000 with GPTGROW_SOAK in the environment), half of them of torn writes.
+100 random subsets (1,000 with GPTGROW_SOAK in the environment), half of them of torn writes.
 
 After a restore's cut there is no valid table, or all data is there, the old or the new. After any other's there is at least
 one valid table, the old or the new, and every byte that is no table's is what it was. Of each part some disks, and every one that
@@ -35,7 +35,7 @@ from images import gpt  # noqa: E402
 
 MAGIC = 0x6A736677736872
 FLUSH, DISCARD, MARK = 1, 4, 8
-RANDOM_SUBSETS = 1000 if os.environ.get("GPTGROW_SOAK") else 200
+RANDOM_SUBSETS = 1000 if os.environ.get("GPTGROW_SOAK") else 100
 COMPLETED_PER_PART = 2
 GPTGROW = os.environ.get("GPTGROW_COMMAND", "gptgrow")
 
