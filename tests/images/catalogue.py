@@ -331,6 +331,9 @@ def with_loop_device(path: Path, sector_size: int, use: Callable[[str], None]) -
     try:
         use(device)
     finally:
+        # The last one to close it writes what is in its cache: that may be a test that looks at all disks, some time later.
+        with open(device, "rb") as opened:
+            os.fsync(opened)
         subprocess.run(["losetup", "--detach", device], check=True)
 
 

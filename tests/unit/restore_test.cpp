@@ -19,7 +19,8 @@ using namespace gptgrow;
 namespace {
 
 constexpr std::uint64_t kRestoredBytes = 16'000 * 512;
-constexpr std::uint64_t kLong = 12'000;  // sectors: not all of it is on its way at once
+constexpr std::uint64_t kLong = 12'000;               // sectors: not all of it is on its way at once
+constexpr std::uint64_t kWritten = 11 * kChunkBytes;  // of a stream: no less, and some of it is on the target
 
 TestDisk restored_table(std::uint64_t sectors = 1000)
 {
@@ -235,7 +236,7 @@ TEST_CASE("An image that is read once is restored, goes on where it was stopped,
     fixture.monitor.stop = false;
     const std::jthread stopper([&](const std::stop_token& is_over) {
       while (!is_over.stop_requested() &&
-             (fixture.monitor.phase != Monitor::Phase::copying || fixture.monitor.made_bytes == 0))
+             (fixture.monitor.phase != Monitor::Phase::copying || fixture.monitor.made_bytes < kWritten))
         std::this_thread::yield();
       fixture.monitor.stop = true;
     });
