@@ -192,4 +192,18 @@ TEST_CASE("A comparison that is stopped, before it begins or in its middle, says
   const Verification within = fixture.run();
   CHECK(within.stopped);
   CHECK(within.compared_bytes < fixture.monitor.total_bytes);
+
+  // Stopped or not, what was found to differ counts: the first data is handed out before any of it is read.
+  std::optional<std::uint64_t> first;
+  for_each_piece(fixture.disk, [&](const Piece& piece) {
+    if (!first && piece.is_data() && !is_table(piece.role))
+      first = piece.range.offset;
+  });
+  REQUIRE(first);
+  fixture.monitor.stop = false;
+  fixture.monitor.phase = Monitor::Phase::preparing;
+  fixture.flip(*first);
+  const Verification differs = fixture.run();
+  CHECK(differs.difference);
+  CHECK_FALSE(differs.stopped);
 }
