@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# install.sh [--print] build|release|arm64|quickstart|compile|test|coverage|packages|ceph
+# install.sh [--print] build|release|arm64|quickstart|build-tests|test|coverage|packages|ceph
 # Installs the Debian packages that a group needs and this machine lacks, or prints the group's names. The one list of
 # packages in the project.
 set -euo pipefail
@@ -17,9 +17,10 @@ for package in libarchive-dev libblkid-dev libbz2-dev libfmt-dev liblz4-dev libl
   zlib1g-dev; do
   arm64="$arm64 $package:arm64"
 done
-quickstart="$build dosfstools gdisk libnbd-bin mtools syslinux-common"
-compile="$build catch2"  # with tests
-test="$quickstart $compile bcache-tools binutils bmap-tools busybox-static bzip2 clang clang-format clang-tidy cloud-guest-utils cpio
+image="dosfstools gdisk libnbd-bin mtools syslinux-common"
+quickstart="$build $image"
+build_tests="$build catch2"
+test="$build_tests $image bcache-tools binutils bmap-tools busybox-static bzip2 clang clang-format clang-tidy cloud-guest-utils cpio
   cryptsetup-bin curl dmsetup e2fsprogs fio flake8 fuse3 gddrescue genisoimage gnutls-bin iproute2 kmod libclang-rt-dev lvm2 lz4 mandoc
   mdadm nbd-client nginx-light openssh-client openssh-server openssl parted pigz procps python3 python3-jsonschema python3-libnbd qemu-system-x86 qemu-utils shellcheck
   shfmt strace syslinux systemd systemd-container $repart xfsprogs xz-utils zstd"
@@ -34,7 +35,7 @@ case ${1:-} in
   release) group=$release ;;
   arm64) group=$arm64 ;;
   quickstart) group=$quickstart ;;
-  compile) group=$compile ;;
+  build-tests) group=$build_tests ;;
   test) group=$test ;;
   coverage) group=$coverage ;;
   packages) group=$packages ;;

@@ -37,6 +37,12 @@ build() { # build PRESET [TARGET...]
   fi
 }
 
+run_vm() { # run_vm PRESET [CASE...]: with the programs of that preset
+  local built=$PWD/build/$1
+  GPTGROW_PLUGIN=$built/nbd-plugin/nbdkit-gptgrow-plugin.so GPTGROW_FUSE=$built/fuse/gptgrow-fuse \
+    GPTGROW_COMMAND=$built/cli/gptgrow tests/vm/run.sh "${@:2}"
+}
+
 basic() {
   build dev && ctest --test-dir build/dev --output-on-failure --parallel $((2 * jobs))  # some wait more than they work
 }
@@ -101,8 +107,7 @@ coverage() {
   rm -rf "$counted"
   mkdir -m 1777 "$counted"
   (umask 0 && ctest --test-dir build/coverage --output-on-failure --parallel "$jobs") || status=1
-  GPTGROW_COUNTED=$counted GPTGROW_PLUGIN=$PWD/build/coverage/nbd-plugin/nbdkit-gptgrow-plugin.so \
-    GPTGROW_FUSE=$PWD/build/coverage/fuse/gptgrow-fuse GPTGROW_COMMAND=$PWD/build/coverage/cli/gptgrow tests/vm/run.sh || status=1
+  GPTGROW_COUNTED=$counted run_vm coverage || status=1
   for object in build/coverage/{fuse/gptgrow-fuse,nbd-plugin/*.so,tests/{unit,fuse}/*-tests}; do
     objects+=(-object "$object")
   done
@@ -121,10 +126,9 @@ coverage() {
 # More of the same, for hours.
 soak() {
   local status=0
-  export GPTGROW_SOAK=1 GPTGROW_BUILD=$PWD/build/dev GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so \
-    GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow
+  export GPTGROW_SOAK=1 GPTGROW_BUILD=$PWD/build/dev GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so
   build dev || return 1
-  tests/vm/run.sh power-cut failing-disks || status=1
+  run_vm dev power-cut failing-disks || status=1
   tests/plugin/bytes_test.py --every-step || status=1
   ctest --test-dir build/dev --output-on-failure --parallel 4 --repeat until-fail:15 || status=1
   fuzz 900 || status=1
@@ -138,8 +142,7 @@ start_vm() {
   (
     [ $status = 0 ] || exit $status
     # What it runs is not built again meanwhile: the steps that follow build the rest.
-    GPTGROW_PLUGIN=$PWD/build/dev/nbd-plugin/nbdkit-gptgrow-plugin.so GPTGROW_FUSE=$PWD/build/dev/fuse/gptgrow-fuse \
-      GPTGROW_COMMAND=$PWD/build/dev/cli/gptgrow tests/vm/run.sh
+    run_vm dev
   ) >build/vm.log 2>&1 &
   vm=$!
   echo "== programs: $SECONDS s"
@@ -163,7 +166,7 @@ mkdir -p build
 rm -f build/counted.log build/vm/*.host
 [ $# -gt 0 ] || set -- vm basic sanitizers fuzz lint
 # A compiler needs few packages, and the virtual machine the programs first: they are built while the others are installed.
-tests/install.sh compile
+tests/install.sh build-tests
 [[ " $* " != *" vm "* ]] || build dev "${programs[@]}" &
 tests/install.sh test
 echo "== packages: $SECONDS s"

@@ -38,10 +38,10 @@ FoundTable read_table(const Source& image, std::uint32_t sector_size_bytes, Lba 
 /// Reads both tables of `image`; damage is no error. Without `sector_size_bytes`, 512 and 4096 are tried, in this order
 /// (a device's own first): the first with a valid primary counts, else with a header whose CRC is right and a valid
 /// backup, else with such a header, else with a valid backup, else with a signature.
-/// The backup is looked for in the last LBA and where the primary header says, even one that has lost its signature. Of two valid ones that
-/// differ, the one wins for which more speaks: the DiskGUID of the primary header, and its array: by its CRC, where the
-/// header's own is right, else by the array that stands on the disk. Of two that are the same, a valid primary's own
-/// wins, else the one in the last LBA.
+/// The backup is looked for in the last LBA and where the primary header says, even one that has lost its signature. Of two
+/// valid ones that differ, the one wins for which more speaks: the DiskGUID of the primary header, and its array: by its CRC,
+/// where the header's own is right, else by the array that stands on the disk. Of two that are the same, a valid primary's
+/// own wins, else the one in the last LBA.
 /// Throws Error when the image is too short to hold a GPT.
 FoundTables find_tables(const Source& image, std::optional<std::uint32_t> sector_size_bytes);
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What restore's tests share: images to restore, disks full of other bytes, and what must be on them afterwards."""
 
+import array
+import fcntl
 import os
 import shutil
 import sys
+import termios
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -62,3 +65,19 @@ def valid_guid(disk, lba):
     start = header.partition_entry_lba * S
     array = disk[start : start + header.array_size]
     return header.disk_guid if gpt.zlib.crc32(array) == header.partition_entry_array_crc32 else None
+
+
+def waits_for_input(pid):
+    """Whether its standard input is empty, and the pipe that it takes that into, too."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if fd.name in "12" or not os.readlink(fd).startswith("pipe:"):
+                continue
+            count = array.array("i", [1])
+            with open(fd, "rb", buffering=0) as pipe:
+                fcntl.ioctl(pipe, termios.FIONREAD, count)
+        except FileNotFoundError:  # it is at work
+            return False
+        if count[0] != 0:
+            return False
+    return True

@@ -4,19 +4,16 @@
 message that names the place, and no valid table on a disk that had one. A flipped bit that changes nothing is no damage. A
 stream of zeros that is far larger than its file is restored, in bounded memory."""
 
-import array
-import fcntl
 import hashlib
 import os
 import random
 import signal
 import subprocess
 import tempfile
-import termios
 import time
 from pathlib import Path
 
-from restored import GPTGROW, S, check_same, fill, small_images, valid_guid, wanted_bytes
+from restored import GPTGROW, S, check_same, fill, small_images, valid_guid, waits_for_input, wanted_bytes
 
 from images import catalogue
 from model.contract_model import expected, smallest_size
@@ -223,22 +220,6 @@ def no_pipe(case):
     err = process.communicate()[1]
     assert process.returncode == 0 and case.target.read_bytes() == case.wanted, err
     print("standard input that cannot be read, and that does not wait")
-
-
-def waits_for_input(pid):
-    """Its standard input is empty, and so is the pipe that it takes that into."""
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            if fd.name in "12" or not os.readlink(fd).startswith("pipe:"):
-                continue
-            count = array.array("i", [1])
-            with open(fd, "rb", buffering=0) as pipe:
-                fcntl.ioctl(pipe, termios.FIONREAD, count)
-        except FileNotFoundError:  # it is at work
-            return False
-        if count[0] != 0:
-            return False
-    return True
 
 
 def resumed_over_a_table(folder):

@@ -9,15 +9,12 @@ The cluster lives in a scratch folder and in namespaces of its own, and goes wit
 
 from __future__ import annotations
 
-import array
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,6 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cli import restored  # noqa: E402
 from fleet import machines, network, servers  # noqa: E402
 
 DATA_MIB = 192
@@ -116,12 +114,8 @@ def waits_for_input(restore: machines.Restore) -> bool:
     """gptgrow has read all that has come."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            is_it = (process / "exe").resolve() == machines.GPTGROW
-            if is_it:
-                count = array.array("i", [1])
-                with open(process / "fd/0", "rb", buffering=0) as pipe:
-                    fcntl.ioctl(pipe, termios.FIONREAD, count)
-                return count[0] == 0 and (process / "wchan").read_text() != "0"
+            if (process / "exe").resolve() == machines.GPTGROW:
+                return restored.waits_for_input(process.name) and (process / "wchan").read_text() != "0"
         except OSError:
             continue
     raise AssertionError(f"no gptgrow is running: {restore.process.poll()}")

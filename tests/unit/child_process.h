@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <optional>
 #include <stdexcept>
@@ -87,6 +88,13 @@ private:
 inline bool have_own_mounts()
 {
   return ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+/// Makes a file system on `device` and mounts it at `folder`. False: that cannot be done here.
+inline bool make_and_mount(const std::string& device, const std::string& folder, unsigned long flags = 0)
+{
+  const std::string make = "/sbin/mke2fs -q -F " + device;
+  return std::system(make.c_str()) == 0 && ::mount(device.c_str(), folder.c_str(), "ext4", flags, nullptr) == 0;
 }
 
 /// Calls `check` in a child that has its own mounts. What it says, "" where all is well, or "not tried" where this machine does not

@@ -141,9 +141,7 @@ TEST_CASE("A mount is told wherever it is, and that of a partition does not hold
   const TemporaryFolder where;
   const ChildProcess mounter([&]() -> std::string {
     ::close(stack.loop->fd());
-    const std::string make = "/sbin/mke2fs -q -F " + stack.node(1);
-    if (!have_own_mounts() || std::system(make.c_str()) != 0 ||
-        ::mount(stack.node(1).c_str(), where.path().c_str(), "ext4", MS_RDONLY, nullptr) == -1)
+    if (!have_own_mounts() || !make_and_mount(stack.node(1), where.path(), MS_RDONLY))
       return "not tried";
     const auto seen_within = sentences_of(search(stack.loop->path()));
     return seen_within == Sentences{stack.name(1) + " is mounted on " + where.path()} ? "mounted" : "not seen within";
@@ -167,9 +165,7 @@ TEST_CASE("A file system that is mounted nowhere any more, but has a file open, 
   const TemporaryFolder where;
   const ChildProcess user([&]() -> std::string {
     ::close(stack.loop->fd());
-    const std::string make = "/sbin/mke2fs -q -F " + stack.node(1);
-    if (!have_own_mounts() || std::system(make.c_str()) != 0 ||
-        ::mount(stack.node(1).c_str(), where.path().c_str(), "ext4", MS_RDONLY, nullptr) == -1)
+    if (!have_own_mounts() || !make_and_mount(stack.node(1), where.path(), MS_RDONLY))
       return "not tried";
     const bool is_open = ::open(where.path().c_str(), O_RDONLY) != -1;
     return is_open && ::umount2(where.path().c_str(), MNT_DETACH) == 0 ? "open" : "not open";

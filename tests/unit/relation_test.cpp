@@ -82,8 +82,7 @@ TEST_CASE("What is in a file system lies on its disk, and on the file below that
     return;
   const TemporaryFolder where;
   const std::string said = with_own_mounts([&]() -> std::string {
-    const std::string make = "/sbin/mke2fs -q -F " + loop->path();
-    if (std::system(make.c_str()) != 0 || ::mount(loop->path().c_str(), where.path().c_str(), "ext4", 0, nullptr) == -1)
+    if (!make_and_mount(loop->path(), where.path()))
       return "not tried";
     const std::string file = where / "file", new_file = where / "new";
     std::ofstream(file) << "text";

@@ -210,10 +210,7 @@ TEST_CASE("Beside partitions that are in use, whole sectors are written past the
   // A file system that nobody but a child sees.
   const ChildProcess holder([&] {
     ::close(loop->fd());
-    const std::string make = "/sbin/mke2fs -q -F " + partition;
-    const bool is_mounted = have_own_mounts() && std::system(make.c_str()) == 0 &&
-                            ::mount(partition.c_str(), in.folder.path().c_str(), "ext4", 0, nullptr) == 0;
-    return std::string(is_mounted ? "mounted" : "");
+    return std::string(have_own_mounts() && make_and_mount(partition, in.folder.path()) ? "mounted" : "");
   });
   if (holder.said() != "mounted")
     return;

@@ -23,6 +23,14 @@ Bytes over_another_disk(const TestDisk& disk)
   return bytes;
 }
 
+void check_own_backup_counts(const FoundTables& found)
+{
+  REQUIRE(found.backup);
+  CHECK(found.backup->at == Lba{511});
+  REQUIRE(found.strays.size() == 1);
+  CHECK(found.strays.front().at == Lba{699});
+}
+
 }  // namespace
 
 TEST_CASE("A backup that is not in the last LBA is found where the primary says")
@@ -39,10 +47,7 @@ TEST_CASE("Of two backups that differ, that of the primary's disk counts, and th
 {
   const Bytes bytes = over_another_disk(two_partitions());
   const FoundTables found = tables_of(bytes);
-  REQUIRE(found.backup);
-  CHECK(found.backup->at == Lba{511});
-  REQUIRE(found.strays.size() == 1);
-  CHECK(found.strays.front().at == Lba{699});
+  check_own_backup_counts(found);
 }
 
 TEST_CASE("A header without its signature still tells which backup is its own, and where its array is")
@@ -53,10 +58,7 @@ TEST_CASE("A header without its signature still tells which backup is its own, a
   const auto wipe = [&](std::size_t bytes_wiped) { std::memset(bytes.data() + 512, 0, bytes_wiped); };
   wipe(8);
   const FoundTables found = tables_of(bytes);
-  REQUIRE(found.backup);
-  CHECK(found.backup->at == Lba{511});
-  REQUIRE(found.strays.size() == 1);
-  CHECK(found.strays.front().at == Lba{699});
+  check_own_backup_counts(found);
   CHECK(chosen(bytes, TableChoice::backup).primary.partition_entry_lba() == Lba{10});
   // Its own backup is gone, too: the other one does not become its own.
   Bytes alone = bytes;
@@ -81,10 +83,7 @@ TEST_CASE("Of two backups of one disk, that with the primary's array counts")
     if (is_damaged)
       flip(bytes, 512 + 16);
     const FoundTables found = tables_of(bytes);
-    REQUIRE(found.backup);
-    CHECK(found.backup->at == Lba{511});
-    REQUIRE(found.strays.size() == 1);
-    CHECK(found.strays.front().at == Lba{699});
+    check_own_backup_counts(found);
   }
 }
 

@@ -15,7 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 readonly kModules="scsi_debug sd_mod virtio_pci virtio_blk virtio_console nbd loop fuse vfat nls_cp437 nls_ascii nls_utf8
   ext4 xfs raid0 raid1 dm-mod dm-log-writes dm-flakey dm-crypt dm-multipath dm-round-robin crypto_null ecb
   brd zram"
-readonly kModulesOfSomeKernels="bcache linear"
+readonly kModulesOfSomeKernels="bcache linear lzo-rle"
 readonly kModulesOfAllMachines="sd_mod virtio_pci virtio_blk virtio_console virtio_scsi nvme xhci_pci usb_storage nbd loop fuse vfat
   nls_cp437 nls_ascii nls_utf8"
 readonly kProgramsOfTheCases="bash sh wc nbdkit nbdcopy nbdinfo nbd-client sgdisk sfdisk blockdev mkfs.fat

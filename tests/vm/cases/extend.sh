@@ -145,7 +145,7 @@ check_disk_that_is_held_as_a_whole_is_refused() {
   lvm vgchange -an group
   before=$(head -c 17K /dev/vde | sha256sum)
   dmsetup create whole --table "0 $(size_of vde) linear /dev/vde 0"
-  ! extend /dev/vde last --apply 2>/run/refused
+  if extend /dev/vde last --apply 2>/run/refused; then return 1; fi
   dmsetup remove whole
   grep '/dev/vde is a part of /dev/mapper/whole' /run/refused
   [ "$(head -c 17K /dev/vde | sha256sum)" = "$before" ]
@@ -155,7 +155,7 @@ check_raid_member_that_ends_with_its_superblock_is_not_hidden() {
   export MDADM_NO_UDEV=1
   mdadm --create /dev/md127 --run --force --level=1 --raid-devices=1 --metadata=1.0 --bitmap=none /dev/vdf7
   mdadm --stop /dev/md127
-  ! extend /dev/vdf last --apply 2>/run/refused
+  if extend /dev/vdf last --apply 2>/run/refused; then return 1; fi
   grep 'slot 7 holds linux_raid_member 1.0.* nothing that runs has it now: nothing is written$' /run/refused
   [ "$(size_of vdf7)" = 204800 ]
   mdadm --assemble /dev/md127 --run /dev/vdf7
