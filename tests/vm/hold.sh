@@ -19,6 +19,8 @@ export DM_DISABLE_UDEV=1 MDADM_NO_UDEV=1
 load_holders() {
   local module
   mkdir -p /mnt/{held,inner,elsewhere} /run/lock/lvm
+  # Swap space rests while there is memory.
+  echo 0 >/proc/sys/vm/swappiness
   # The kernel would load some of them itself, had it a modprobe where it looks.
   for module in raid0 raid1 linear dm-mod dm-crypt crypto_null ecb dm-multipath dm-round-robin bcache; do
     modprobe "$module" || echo "this kernel has no $module"
