@@ -82,12 +82,12 @@ BlockDevice read_device(const fs::path& root, const fs::path& link, dev_t number
   device.is_partition = fs::exists(folder / "partition", ignored);
   device.is_bcache_member = fs::exists(folder / "bcache", ignored) && !device.name.starts_with("bcache");
   if (const auto disk = device.is_partition ? number_in(folder.parent_path()) : std::nullopt)
-    device.below = Part{{true, *disk, 0}, {bytes_from(folder / "start", kSysfsSectorBytes), device.size_bytes}};
+    device.below = MediumPart{{true, *disk, 0}, {bytes_from(folder / "start", kSysfsSectorBytes), device.size_bytes}};
   if (const auto backing = behind_loop(root, folder, device.name)) {
     device.is_loop = true;
     device.is_below_certain = backing->is_certain;
     device.has_size_limit = bytes_from(folder / "loop/sizelimit", 1) != 0;
-    device.below = Part{backing->medium, {bytes_from(folder / "loop/offset", 1), device.size_bytes}};
+    device.below = MediumPart{backing->medium, {bytes_from(folder / "loop/offset", 1), device.size_bytes}};
   }
   for (const fs::directory_entry& slave : fs::directory_iterator(folder / "slaves", ignored))
     if (const auto below = number_in(slave.path()))
@@ -96,21 +96,21 @@ BlockDevice read_device(const fs::path& root, const fs::path& link, dev_t number
 }
 
 /// Where the bytes that both have are on `device`, which lies on `below`.
-ByteRange seen_through(const Part& below, const Part& part)
+ByteRange seen_through(const MediumPart& below, const MediumPart& part)
 {
   const std::uint64_t first = std::max(below.range.offset, part.range.offset);
   return {first - below.range.offset, std::min(below.range.end(), part.range.end()) - first};
 }
 
-bool is_known(const std::vector<Part>& parts, const Part& part)
+bool is_known(const std::vector<MediumPart>& parts, const MediumPart& part)
 {
-  return std::ranges::any_of(parts, [&](const Part& other) {
+  return std::ranges::any_of(parts, [&](const MediumPart& other) {
     return other.medium == part.medium && other.range.offset <= part.range.offset &&
            part.range.end() <= other.range.end();
   });
 }
 
-void add(std::vector<Part>& parts, const Part& part)
+void add(std::vector<MediumPart>& parts, const MediumPart& part)
 {
   if (part.range.size != 0 && !is_known(parts, part) && parts.size() < kMaxParts)
     parts.push_back(part);
@@ -144,17 +144,18 @@ bool may_share(const BlockDevice& a, const BlockDevice& b)
   return has_common && !is_one_maker && a.number != b.number && !a.mapped_name.empty() && !b.mapped_name.empty();
 }
 
-bool overlap(const Part& a, const Part& b)
+bool overlap(const MediumPart& a, const MediumPart& b)
 {
   // Volumes that are mapped from one disk do not share its bytes; who maps it twice by hand is asked, see may_share().
   return a.medium == b.medium && !(a.is_shared && b.is_shared) && a.range.offset < b.range.end() &&
          b.range.offset < a.range.end();
 }
 
-bool overlap(const std::vector<Part>& a, const std::vector<Part>& b)
+bool overlap(const std::vector<MediumPart>& a, const std::vector<MediumPart>& b)
 {
-  return std::ranges::any_of(
-      a, [&](const Part& x) { return std::ranges::any_of(b, [&](const Part& y) { return overlap(x, y); }); });
+  return std::ranges::any_of(a, [&](const MediumPart& x) {
+    return std::ranges::any_of(b, [&](const MediumPart& y) { return overlap(x, y); });
+  });
 }
 
 Medium medium_of(const struct stat& status, const std::string& path)
@@ -175,22 +176,22 @@ const BlockDevice* BlockGraph::find(dev_t number) const
   return found == devices_.end() ? nullptr : &*found;
 }
 
-Part BlockGraph::whole(const Medium& medium) const
+MediumPart BlockGraph::whole(const Medium& medium) const
 {
   const BlockDevice* device = medium.is_device ? find(medium.device) : nullptr;
   return {medium, {0, device && device->size_bytes != 0 ? device->size_bytes : kEndless}};
 }
 
-std::vector<Part> BlockGraph::made_of(const Part& part) const
+std::vector<MediumPart> BlockGraph::made_of(const MediumPart& part) const
 {
   return lies_on(part, {});
 }
 
-std::vector<Part> BlockGraph::lies_on(const Part& part, const DisksBelow& disks_below) const
+std::vector<MediumPart> BlockGraph::lies_on(const MediumPart& part, const DisksBelow& disks_below) const
 {
-  std::vector<Part> result{part};
+  std::vector<MediumPart> result{part};
   for (std::size_t i = 0; i < result.size(); ++i) {
-    const Part at = result[i];
+    const MediumPart at = result[i];
     if (!at.medium.is_device && disks_below)
       for (const dev_t disk : disks_below(at.medium))
         add(result, whole({true, disk, 0}));
@@ -198,13 +199,13 @@ std::vector<Part> BlockGraph::lies_on(const Part& part, const DisksBelow& disks_
     if (!device)
       continue;
     for (const dev_t slave : device->slaves) {
-      Part below = whole({true, slave, 0});
+      MediumPart below = whole({true, slave, 0});
       below.is_shared = true;
       add(result, below);
     }
     if (!device->below)
       continue;
-    Part below = *device->below;
+    MediumPart below = *device->below;
     const ByteRange inside = clip(at.range, device->size_bytes);
     below.range = {below.range.offset + inside.offset, inside.size};
     below.is_shared = at.is_shared;
@@ -214,14 +215,14 @@ std::vector<Part> BlockGraph::lies_on(const Part& part, const DisksBelow& disks_
   return result;
 }
 
-std::vector<Part> BlockGraph::above(const std::vector<Part>& parts, const DisksBelow& disks_below) const
+std::vector<MediumPart> BlockGraph::above(const std::vector<MediumPart>& parts, const DisksBelow& disks_below) const
 {
-  std::vector<Part> all = parts;
+  std::vector<MediumPart> all = parts;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const Part at = all[i];
+    const MediumPart at = all[i];
     for (const BlockDevice& device : devices_) {
       const Medium medium{true, device.number, 0};
-      const bool is_own = std::ranges::any_of(parts, [&](const Part& part) { return part.medium == medium; });
+      const bool is_own = std::ranges::any_of(parts, [&](const MediumPart& part) { return part.medium == medium; });
       if (is_own)
         continue;
       if (device.below && overlap(*device.below, at))

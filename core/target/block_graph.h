@@ -35,7 +35,7 @@ Medium medium_of(const struct stat& status, const std::string& path = {});
 std::uint64_t size_of_file(const std::string& path);
 
 /// Bytes of a medium.
-struct Part {
+struct MediumPart {
   Medium medium;
   ByteRange range;
   bool is_shared = false;       // a mapped device or RAID is somewhere in it: which bytes is not known
@@ -52,7 +52,8 @@ struct BlockDevice {
   /// Not where only a path, which may mean something else here, says what a loop device is over.
   bool is_below_certain = true;
   bool is_bcache_member = false;
-  std::optional<Part> below;    // the disk of a partition, what a loop device is over; sizes are those of the device
+  std::optional<MediumPart>
+      below;                    // the disk of a partition, what a loop device is over; sizes are those of the device
   bool has_size_limit = false;  // a loop device over a part of what it is over
   std::vector<dev_t> slaves;    // of a mapped device or RAID
   std::string mapped_uuid;      // says who mapped it, and as what
@@ -72,17 +73,17 @@ public:
   const BlockDevice* find(dev_t number) const;
 
   /// All bytes of a device, or of a file, however long that becomes.
-  Part whole(const Medium& medium) const;
+  MediumPart whole(const Medium& medium) const;
 
   /// `part` first, then all bytes that it is made of: down to a file, but not to what the file's file system lies on.
-  std::vector<Part> made_of(const Part& part) const;
+  std::vector<MediumPart> made_of(const MediumPart& part) const;
 
   /// The same, and through file systems too, as far as `disks_below` knows them.
-  std::vector<Part> lies_on(const Part& part, const DisksBelow& disks_below) const;
+  std::vector<MediumPart> lies_on(const MediumPart& part, const DisksBelow& disks_below) const;
 
   /// The bytes of other devices that lie on any of `parts`, a result of made_of(), at any depth. Other devices that are mapped from the same
   /// disks as one of `parts` are not among them: they do not share bytes.
-  std::vector<Part> above(const std::vector<Part>& parts, const DisksBelow& disks_below) const;
+  std::vector<MediumPart> above(const std::vector<MediumPart>& parts, const DisksBelow& disks_below) const;
 
 private:
   std::vector<BlockDevice> devices_;
@@ -96,8 +97,8 @@ bool may_be_over(const BlockDevice& loop, std::uint64_t size);
 bool may_share(const BlockDevice& a, const BlockDevice& b);
 
 /// Whether any byte is in both.
-bool overlap(const Part& a, const Part& b);
-bool overlap(const std::vector<Part>& a, const std::vector<Part>& b);
+bool overlap(const MediumPart& a, const MediumPart& b);
+bool overlap(const std::vector<MediumPart>& a, const std::vector<MediumPart>& b);
 
 /// All block devices that the sysfs below `root` shows; none where there is no sysfs.
 std::vector<BlockDevice> read_block_devices(const std::filesystem::path& root = "/");

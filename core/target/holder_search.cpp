@@ -20,18 +20,18 @@ void HolderSearch::look_for_mounts_and_swap()
 {
   const std::vector<Medium> swaps = swap_spaces();
   for (const auto* parts : {&parts_, &above_})
-    for (const Part& part : *parts)
+    for (const MediumPart& part : *parts)
       if (std::ranges::find(swaps, part.medium) != swaps.end())
         add(Holder::Kind::swap, name_of(part.medium), "");
   // Some file systems are mounted from a file, without a loop device.
-  for (const Part& part : parts_)
+  for (const MediumPart& part : parts_)
     for (const Mount& mount : mounts_.all) {
       struct stat status;
       if (!part.medium.is_device && mount.source.starts_with('/') && ::stat(mount.source.c_str(), &status) == 0 &&
           medium_of(status, mount.source) == part.medium)
         add(Holder::Kind::mount, name_of(part.medium), mount.where);
     }
-  for_each_device([&](const BlockDevice& device, const Part&) {
+  for_each_device([&](const BlockDevice& device, const MediumPart&) {
     bool is_mounted = false;
     for (const Mount& mount : mounts_.all) {
       if (!mount.is_of(device.number))
@@ -60,11 +60,11 @@ void HolderSearch::look_for_hidden_file_system(const BlockDevice& device)
 
 void HolderSearch::look_for_devices_above()
 {
-  for_each_device([&](const BlockDevice& device, const Part& part) {
+  for_each_device([&](const BlockDevice& device, const MediumPart& part) {
     if (device.is_bcache_member && !part.is_shared)
       add(Holder::Kind::member, name_of(part.medium), "a bcache");
   });
-  for (const Part& part : above_) {
+  for (const MediumPart& part : above_) {
     const BlockDevice* device = graph_.find(part.medium.device);
     if (!device)
       continue;
@@ -86,13 +86,13 @@ void HolderSearch::look_for_locks()
     return;
   }
   for (const Lock& lock : *locks)
-    for (const Part& part : parts_)
+    for (const MediumPart& part : parts_)
       if (may_be_one_file(part.medium, {false, lock.file_system, lock.inode}))
         result_.unseen.push_back(
             message("{} may be a file that {} has locked, as an overlay shows it: that cannot be seen",
                     name_of(part.medium), lock.process.empty() ? "another program" : lock.process));
   for (const auto* parts : {&parts_, &above_})
-    for (const Part& part : *parts) {
+    for (const MediumPart& part : *parts) {
       struct stat node {};
       if (part.medium == target_ ||
           (part.medium.is_device ? ::stat(name_of(part.medium).c_str(), &node) == -1 : part.medium.path.empty()))
@@ -109,7 +109,7 @@ void HolderSearch::look_for_locks()
 void HolderSearch::look_for_open_files()
 {
   const auto seen_otherwise = [&](const Medium& medium) {
-    return std::ranges::find_if(parts_, [&](const Part& part) { return may_be_one_file(part.medium, medium); });
+    return std::ranges::find_if(parts_, [&](const MediumPart& part) { return may_be_one_file(part.medium, medium); });
   };
   const auto may_matter = [&](const Medium& medium) {
     return is_wanted(medium) || seen_otherwise(medium) != parts_.end();
@@ -122,7 +122,7 @@ void HolderSearch::look_for_open_files()
                     name_of(seen_otherwise(file.medium)->medium), file.process));
       continue;
     }
-    const auto part = std::ranges::find(parts_, file.medium, &Part::medium);
+    const auto part = std::ranges::find(parts_, file.medium, &MediumPart::medium);
     const std::string name = name_of(part == parts_.end() ? file.medium : part->medium);
     const bool is_named = std::ranges::any_of(result_.holders, [&](const Holder& holder) {
       return holder.kind == Holder::Kind::lock && holder.what == name && holder.by == file.process;
@@ -167,11 +167,11 @@ void HolderSearch::look_for_what_may_be_over()
       continue;
     if (device.is_loop && device.below)
       for (const auto* parts : {&parts_, &above_})
-        for (const Part& part : *parts)
+        for (const MediumPart& part : *parts)
           if (may_be_over(device, size_of(part.medium)) || may_be_one_file(device.below->medium, part.medium))
             result_.unseen.push_back(message("{} may be in use by {}: what that is over cannot be seen from here",
                                              name_of(part.medium), device.path()));
-    for (const Part& part : parts_)
+    for (const MediumPart& part : parts_)
       if (const BlockDevice* own = part.medium.is_device ? graph_.find(part.medium.device) : nullptr;
           own && may_share(*own, device))
         result_.unseen.push_back(
@@ -185,15 +185,16 @@ bool HolderSearch::is_disk_of_another(const Medium& medium) const
 {
   return std::ranges::any_of(graph_.devices(), [&](const BlockDevice& device) {
     return device.is_partition && device.below && device.below->medium == medium &&
-           std::ranges::any_of(
-               parts_, [&](const Part& part) { return part.medium.is_device && part.medium.device == device.number; });
+           std::ranges::any_of(parts_, [&](const MediumPart& part) {
+             return part.medium.is_device && part.medium.device == device.number;
+           });
   });
 }
 
 /// A device below a loop device is nobody's, as the kernel sees it: it can be had, unless somebody holds it.
 void HolderSearch::claim_what_is_below()
 {
-  for_each_device([&](const BlockDevice& device, const Part& part) {
+  for_each_device([&](const BlockDevice& device, const MediumPart& part) {
     const bool is_whole = part.range == graph_.whole(part.medium).range;
     if (part.medium == target_ || !part.is_behind_loop || part.is_shared || !is_whole ||
         is_disk_of_another(part.medium))

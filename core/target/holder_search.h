@@ -69,7 +69,7 @@ private:
   void for_each_device(Use use)
   {
     for (const auto* parts : {&parts_, &above_})
-      for (const Part& part : *parts)
+      for (const MediumPart& part : *parts)
         if (const BlockDevice* device = part.medium.is_device ? graph_.find(part.medium.device) : nullptr)
           use(*device, part);
   }
@@ -77,7 +77,7 @@ private:
   /// Whether `medium` has bytes of the target, or they lie on it.
   bool is_wanted(const Medium& medium) const
   {
-    const auto is_it = [&](const Part& part) { return part.medium == medium; };
+    const auto is_it = [&](const MediumPart& part) { return part.medium == medium; };
     return std::ranges::any_of(parts_, is_it) || std::ranges::any_of(above_, is_it);
   }
 
@@ -96,8 +96,8 @@ private:
   const Medium target_;
   const BlockGraph graph_;
   const Mounts mounts_;
-  const std::vector<Part> parts_;
-  const std::vector<Part> above_;
+  const std::vector<MediumPart> parts_;
+  const std::vector<MediumPart> above_;
   Holding result_;
 };
 

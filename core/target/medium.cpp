@@ -43,10 +43,10 @@ bool same_medium(const Source& a, const Source& b)
 {
   const BlockGraph graph(read_block_devices());
   const auto parts_of = [&](const Source& source) {
-    std::vector<Part> all;
+    std::vector<MediumPart> all;
     for (const Source* const stored : source.stored_in())
       if (const auto status = status_of(*stored))
-        for (Part& part : graph.made_of(graph.whole(medium_of(*status))))
+        for (MediumPart& part : graph.made_of(graph.whole(medium_of(*status))))
           all.push_back(std::move(part));
     return all;
   };

@@ -26,9 +26,9 @@ bool is_served_device(const Medium& medium, const BlockGraph& graph)
 }
 
 /// Whether what `parts` end in is served by a program, so that nobody can tell what it reads and writes.
-bool is_served(const std::vector<Part>& parts, const BlockGraph& graph, const Mounts& mounts)
+bool is_served(const std::vector<MediumPart>& parts, const BlockGraph& graph, const Mounts& mounts)
 {
-  return std::ranges::any_of(parts, [&](const Part& part) {
+  return std::ranges::any_of(parts, [&](const MediumPart& part) {
     return part.medium.is_device ? is_served_device(part.medium, graph)
                                  : backing_of(part.medium, mounts, graph).kind == Backing::Kind::served;
   });
@@ -53,11 +53,11 @@ bool may_be_one_through_overlay(const Medium& a, const Medium& b, const Mounts& 
 }
 
 /// Programs that have bytes of `parts` open, of which something on the other side may be made.
-void look_for_servers(const std::string& served, const std::string& path, const std::vector<Part>& parts,
+void look_for_servers(const std::string& served, const std::string& path, const std::vector<MediumPart>& parts,
                       bool only_writers, std::vector<std::string>& unseen)
 {
   const OpenFiles files = find_open_files([&](const Medium& medium) {
-    return std::ranges::any_of(parts, [&](const Part& part) { return part.medium == medium; });
+    return std::ranges::any_of(parts, [&](const MediumPart& part) { return part.medium == medium; });
   });
   const auto found =
       std::ranges::find_if(files.all, [&](const OpenFile& file) { return !only_writers || file.can_write; });
@@ -91,8 +91,8 @@ Relation relation_of_one(const Source& image, const std::string& target)
   const auto parts_of = [&](const struct stat& status, const std::string& name) {
     return graph.made_of(graph.whole(medium_of(status, name)));
   };
-  const std::vector<Part> image_parts = parts_of(image_status, image_path);
-  const std::vector<Part> target_parts = parts_of(target_status, path);
+  const std::vector<MediumPart> image_parts = parts_of(image_status, image_path);
+  const std::vector<MediumPart> target_parts = parts_of(target_status, path);
   if (overlap(image_parts, target_parts))
     return {Relation::Kind::same, {}};
   const DisksBelow disks_below = [&](const Medium& file) { return backing_of(file, mounts, graph).disks; };
@@ -114,7 +114,7 @@ Relation relation_of_one(const Source& image, const std::string& target)
         message("{} and {} have one size, and an overlay may show one file as two: whether they are the same file "
                 "cannot be seen",
                 target, image.name()));
-  for (const Part& part : target_parts)
+  for (const MediumPart& part : target_parts)
     if (const BlockDevice* device = part.medium.is_device ? graph.find(part.medium.device) : nullptr;
         device && may_be_over(*device, static_cast<std::uint64_t>(image_status.st_size)))
       relation.unseen.push_back(

@@ -80,10 +80,10 @@ Medium device(const BlockGraph& graph, const std::string& name)
   throw std::runtime_error(name);
 }
 
-std::set<std::string> names(const BlockGraph& graph, const std::vector<Part>& parts)
+std::set<std::string> names(const BlockGraph& graph, const std::vector<MediumPart>& parts)
 {
   std::set<std::string> result;
-  for (const Part& part : parts) {
+  for (const MediumPart& part : parts) {
     const BlockDevice* found = part.medium.is_device ? graph.find(part.medium.device) : nullptr;
     result.insert(found ? found->name : part.medium.path);
   }
@@ -122,7 +122,7 @@ TEST_CASE("Partitions lie on their disk, and not on each other")
   CHECK(above(graph, "sda") == Names{"sda1", "sda2"});
   CHECK(above(graph, "sda1") == Names{});
   CHECK(below(graph, "sda2") == Names{"sda2", "sda"});
-  const Part second = graph.made_of(graph.whole(device(graph, "sda2"))).back();
+  const MediumPart second = graph.made_of(graph.whole(device(graph, "sda2"))).back();
   CHECK(second.range == ByteRange{41 * kMiB, 40 * kMiB});
 }
 
@@ -267,7 +267,7 @@ TEST_CASE("A file in a file system lies on its disks, and a loop device over it 
   CHECK(above(graph, "sda2", disks_below) == Names{"loop0", "loop0p1"});
   CHECK(above(graph, "sda1", disks_below) == Names{});
   CHECK(above(graph, "sda1") == Names{});
-  const Part part = graph.whole(device(graph, "loop0p1"));
+  const MediumPart part = graph.whole(device(graph, "loop0p1"));
   CHECK(names(graph, graph.lies_on(part, disks_below)) == Names{"loop0p1", "loop0", "/mnt/file", "sda2", "sda"});
   CHECK(names(graph, graph.made_of(part)) == Names{"loop0p1", "loop0", "/mnt/file"});
 }
