@@ -13,9 +13,15 @@ def load(path):
         return json.load(file)
 
 
-schema = load(sys.argv[1])
-jsonschema.Draft7Validator.check_schema(schema)
-try:
-    jsonschema.validate(load(sys.argv[2]), schema)
-except jsonschema.ValidationError as why:
-    sys.exit(f"{sys.argv[2]}: {'/'.join(map(str, why.path))}: {why.message}")
+def validator(path):
+    """Of the schema in that file, which is one."""
+    schema = load(path)
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(schema)
+
+
+if __name__ == "__main__":
+    try:
+        validator(sys.argv[1]).validate(load(sys.argv[2]))
+    except jsonschema.ValidationError as why:
+        sys.exit(f"{sys.argv[2]}: {'/'.join(map(str, why.path))}: {why.message}")

@@ -14,10 +14,11 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
+from cli.validate import validator  # noqa: E402
 from images import catalogue  # noqa: E402
 
 GPTGROW = Path(os.environ.get("GPTGROW_BUILD", TESTS.parent / "build/dev")) / "cli/gptgrow"
-SCHEMA = TESTS.parent / "cli/schema/verify.json"
+SCHEMA = validator(TESTS.parent / "cli/schema/verify.json")
 S = 512
 
 
@@ -27,12 +28,11 @@ def verify(image, target, *options):
     return done.returncode, done.stdout
 
 
-def verify_json(image, target, folder, *options):
+def verify_json(image, target, *options):
     code, text = verify(image, target, "--json", *options)
-    report = folder / "report.json"
-    report.write_text(text)
-    subprocess.run([TESTS / "cli/validate.py", SCHEMA, report], check=True)
-    return code, json.loads(text)
+    report = json.loads(text)
+    SCHEMA.validate(report)
+    return code, report
 
 
 def main():
@@ -73,7 +73,7 @@ def main():
                 target.write_bytes(changed)
                 code, text = verify(image, target, "--free-space")
                 assert code == 1 and word in text, f"bit at byte {at} ({name}): status {code}\n{text}"
-                code, report = verify_json(image, target, folder, "--free-space")
+                code, report = verify_json(image, target, "--free-space")
                 assert code == 1 and not report["same"]
                 difference = report["data"]["first_difference"]
                 if difference:
@@ -91,7 +91,7 @@ def main():
                 status, out = verify(image, target, "--table-only")
                 assert status == (1 if in_table else 0), name
                 assert in_table == (f"gptgrow repair {target} --from {image} shows how" in out), out
-                report = verify_json(image, target, folder, "--table-only")[1]
+                report = verify_json(image, target, "--table-only")[1]
                 assert report["same"] is (False if in_table else None), name
                 assert verify(image, target)[0] == (0 if name == "free space" else 1), name
                 flips += 1
@@ -101,7 +101,7 @@ def main():
         for at in (3 << 20, 1 << 20, (1 << 20) + 700000):
             changed[at] ^= 0xFF
         target.write_bytes(changed)
-        assert verify_json(image, target, folder)[1]["data"]["first_difference"]["offset_bytes"] == 1 << 20
+        assert verify_json(image, target)[1]["data"]["first_difference"]["offset_bytes"] == 1 << 20
 
         # An operating system was here.
         target.write_bytes(good)
