@@ -16,6 +16,15 @@ class PowerCut : public std::exception {};
 /// In which order a disk puts the sectors of one write on its medium.
 enum class Order { ascending, descending, odd_first };
 
+// A sanitizer, and counting branches, make every state slow, and see all code in some of them.
+#if defined(__SANITIZE_ADDRESS__) || defined(GPTGROW_COUNTED)
+constexpr std::size_t kStep = 29;  // in sectors, from one cut to the next
+constexpr bool kEveryOrder = false;
+#else
+constexpr std::size_t kStep = 1;
+constexpr bool kEveryOrder = true;
+#endif
+
 /// A disk in memory that stops after `budget` sectors.
 class FailingTarget : public gptgrow::Target {
 public:
