@@ -52,8 +52,8 @@ struct BlockDevice {
   /// Not where only a path, which may mean something else here, says what a loop device is over.
   bool is_below_certain = true;
   bool is_bcache_member = false;
-  std::optional<MediumPart>
-      below;                    // the disk of a partition, what a loop device is over; sizes are those of the device
+  /// The disk of a partition, what a loop device is over; sizes are those of the device.
+  std::optional<MediumPart> below;
   bool has_size_limit = false;  // a loop device over a part of what it is over
   std::vector<dev_t> slaves;    // of a mapped device or RAID
   std::string mapped_uuid;      // says who mapped it, and as what

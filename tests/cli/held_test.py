@@ -29,7 +29,8 @@ S = 512
 MIB = 1 << 20
 PARTS = {1: (1 * MIB, 12 * MIB), 2: (13 * MIB, 6 * MIB)}
 DISK_BYTES = 20 * MIB
-SWAP_BYTES = 10 * os.sysconf("SC_PAGE_SIZE")  # the least that mkswap makes
+PAGE = os.sysconf("SC_PAGE_SIZE")
+SWAP_BYTES = 10 * PAGE  # the least that mkswap makes
 TIMEOUT = 60
 
 
@@ -60,12 +61,12 @@ class Scene:
         run("cp", "--sparse=always", model, self.file)
         self.disk = None
         self.count = 0
-        self.kernels = slice(0, 0)  # where in the disk the kernel may write at any time
+        self.swap_pages = slice(0, 0)  # of the disk: the kernel may write there at any time
 
     def contents(self):
-        """Of the disk, without what is the kernel's."""
+        """Of the disk, with zeros where the kernel swaps."""
         contents = bytearray(self.file.read_bytes())
-        contents[self.kernels] = bytes(len(contents[self.kernels]))
+        contents[self.swap_pages] = bytes(len(contents[self.swap_pages]))
         return bytes(contents)
 
     def attach(self):
@@ -224,7 +225,7 @@ def detached_mount(s):
 def swap(s, device):
     run("mkswap", device, SWAP_BYTES // 1024)
     start = PARTS[1][0]
-    s.kernels = slice(start + os.sysconf("SC_PAGE_SIZE"), start + SWAP_BYTES)
+    s.swap_pages = slice(start + PAGE, start + SWAP_BYTES)  # behind the header, a page
     if subprocess.run(["swapon", device], capture_output=True).returncode != 0:
         raise Skip("no swap here")
     s.stack.callback(run, "swapoff", device)

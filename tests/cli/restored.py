@@ -63,8 +63,8 @@ def valid_guid(disk, lba):
     if not header.has_signature or header.header_crc32 != header.computed_crc32() or header.my_lba != lba:
         return None
     start = header.partition_entry_lba * S
-    array = disk[start : start + header.array_size]
-    return header.disk_guid if gpt.zlib.crc32(array) == header.partition_entry_array_crc32 else None
+    entries = disk[start : start + header.array_size]
+    return header.disk_guid if gpt.zlib.crc32(entries) == header.partition_entry_array_crc32 else None
 
 
 def waits_for_input(pid):

@@ -271,8 +271,8 @@ def compare(image: Path, copy: Path, size: int) -> Counter:
 
 
 def sizes_of(image: Path, number: int) -> list[int]:
-    """Two sizes, others for every other image, or all where the backup is odd; the table's own disk does not shrink at any:
-    there sfdisk does not write."""
+    """Two sizes, others for every other image, or all where the backup is odd, and one where the table is large; the table's
+    own disk does not shrink at any: there sfdisk does not write."""
     with open(image, "rb") as file:
         table_size = (Header(os.pread(file.fileno(), SECTOR, SECTOR)).alternate_lba + 1) * SECTOR
     own = ceil_div(image.stat().st_size, SECTOR) * SECTOR

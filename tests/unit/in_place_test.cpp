@@ -161,7 +161,7 @@ std::vector<Class> classes()
   return all;
 }
 
-/// The writes that are tried: every one, and some of the sectors of each.
+/// After how many sectors it is cut. With long steps, not before the first: some disks take no more than one step.
 std::vector<std::size_t> cuts(const std::vector<gptgrow::Write>& writes, std::size_t sector_bytes)
 {
   std::vector<std::size_t> result;
